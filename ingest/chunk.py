@@ -1,0 +1,242 @@
+"""Documents to passages: along their structure, never over the encoder's limit.
+
+A passage is a run of whole blocks of one section (and one page). What does not fit is cut
+at list items, table rows or code lines, then at sentences, then at words; pieces of one
+section are made of like size, because a short rest at the end retrieves badly. Sections
+too small to stand alone are joined with their neighbors. A question entry is one passage
+where it fits and otherwise several parts that all know their question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
+
+from ingest.documents import Block, Document, QuestionEntry, Span, passage_kind
+from retrieval.text import one_line, plain, sentences
+from retrieval.types import Entry, Locator, Passage, PassageKind, embedded_text, passage_id
+
+VERSION = 1
+
+TokenCounter = Callable[[Sequence[str]], list[int]]
+
+_SPECIAL_TOKENS = 2
+_MIN_SECTION = 60  # tokens; a smaller section joins its neighbor
+_MIN_ROOM = 48  # tokens left for text when a heading path is absurdly long
+_WORD = re.compile(r"\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """An indivisible span with its kind, tokens, section and page."""
+
+    span: Span
+    kind: PassageKind
+    tokens: int
+    heading: tuple[str, ...]
+    page: int | None
+    opens: bool = False  # a heading: it stays with what follows
+
+
+def fingerprint(max_tokens: int) -> str:
+    """Return what a generation records, so that a change of the chunker asks for a rebuild."""
+    return f"structure-v{VERSION}/{max_tokens}"
+
+
+def chunk(document: Document, path: str, count_tokens: TokenCounter, max_tokens: int) -> list[Passage]:
+    """Return the passages of a document in reading order; none embeds more than `max_tokens` word pieces."""
+    return _Chunker(document, path, count_tokens, max_tokens).run()
+
+
+class _Chunker:
+    def __init__(self, document: Document, path: str, count_tokens: TokenCounter, max_tokens: int) -> None:
+        self.document = document
+        self.path = path
+        self.count = count_tokens
+        self.room = max_tokens - _SPECIAL_TOKENS
+
+    def run(self) -> list[Passage]:
+        taken = [entry.span for entry in self.document.entries]
+        outside = [b for b in self.document.blocks if not any(a <= b.span[0] < e for a, e in taken)]
+        passages = [p for group in self._sections(outside, taken) for p in self._pack(group)]
+        passages.extend(p for entry in self.document.entries for p in self._entry(entry))
+        passages = [p for p in passages if any(c.isalnum() for c in plain(p.text))]
+        return sorted(passages, key=lambda p: p.locator.span)
+
+    def _budget(self, context: str) -> int:
+        return max(_MIN_ROOM, self.room - self.count([context + "\n"])[0])
+
+    def _sections(self, blocks: Sequence[Block], taken: Sequence[Span]) -> Iterator[list[Block]]:
+        """Yield runs of blocks that belong together: one section and page, small neighbors joined."""
+        groups: list[list[Block]] = []
+        for _, run in groupby(blocks, key=lambda b: (_own_path(b, self.document.text), b.page)):
+            group = list(run)
+            if any(b.kind != "heading" for b in group):
+                groups.append(group)
+        sizes = [sum(self.count([plain(self.document.text[b.span[0] : b.span[1]]) for b in group])) for group in groups]
+        current: list[Block] = []
+        size = 0
+        for group, tokens in zip(groups, sizes, strict=True):
+            small = min(size, tokens) < _MIN_SECTION and size + tokens <= 0.8 * self.room
+            if current and small and current[0].page == group[0].page and not _between(current[-1], group[0], taken):
+                current, size = current + group, size + tokens
+                continue
+            if current:
+                yield current
+            current, size = group, tokens
+        if current:
+            yield current
+
+    def _pack(self, group: list[Block]) -> Iterator[Passage]:
+        """Yield passages of like size from the blocks of one section."""
+        while group and group[0].kind == "heading" and len(group) > 1 and group[1].heading[: len(group[0].heading)] == group[0].heading:
+            group = group[1:]  # the heading stands in the context
+        heading = _common([b.heading for b in group])
+        context = self._context(heading)
+        pieces = [p for b in group for p in self._pieces(b.span, passage_kind(b.kind), b.units, self._budget(context), b)]
+        for run in _balanced(pieces, self._budget(context)):
+            yield from self._fitted(run, context, heading)
+
+    def _entry(self, entry: QuestionEntry) -> Iterator[Passage]:
+        text = self.document.text
+        entry_id = passage_id(self.path, entry.span, text[slice(*entry.span)])
+        context = self._context(entry.heading)
+        if sum(self.count([context + "\n", plain(text[slice(*entry.span)])])) <= self.room:
+            spans = [entry.span]
+        else:
+            budget = self._budget(self._context((*entry.heading, entry.question)))
+            inner = [b for b in self.document.blocks if entry.answer[0] <= b.span[0] < entry.span[1]]
+            pieces: list[_Piece] = []
+            position = entry.span[0]
+            for start, end, units, block in self._inner_spans(entry, inner):
+                if end > position:
+                    pieces.extend(self._pieces((max(start, position), end), "qa", units, budget, block))
+                    position = end
+            runs = [r for run in _balanced(pieces, budget) for r in self._halved(run, entry)]
+            spans = [(run[0].span[0], run[-1].span[1]) for run in runs]
+        record = Entry(entry_id, entry.question, entry.answer, 1, len(spans))
+        for part, span in enumerate(spans, 1):
+            where = context if part == 1 else self._context((*entry.heading, entry.question))
+            made = self._passage(span, where, entry.heading, "qa", entry.page)
+            locator = replace(made.locator, lines=entry.lines or made.locator.lines)
+            topics = tuple(dict.fromkeys((*made.topics, *entry.topics)))
+            yield replace(made, locator=locator, topics=topics, entry=replace(record, part=part))
+
+    def _halved(self, run: list[_Piece], entry: QuestionEntry) -> Iterator[list[_Piece]]:
+        """Yield a run of an entry's pieces, in halves where the joined text is over the room after all."""
+        text = self.document.text[run[0].span[0] : run[-1].span[1]]
+        embedded = f"{self._context((*entry.heading, entry.question))}\n{plain(text)}"
+        if len(run) > 1 and self.count([embedded])[0] > self.room:
+            yield from self._halved(run[: len(run) // 2], entry)
+            yield from self._halved(run[len(run) // 2 :], entry)
+        else:
+            yield run
+
+    def _inner_spans(self, entry: QuestionEntry, inner: Sequence[Block]) -> Iterator[tuple[int, int, tuple[Span, ...], Block]]:
+        """Yield the stretches of an entry: its question, then each block of its answer."""
+        whole = Block("prose", entry.span, entry.heading, entry.page)
+        if not inner:
+            yield (*entry.span, (), whole)
+            return
+        if entry.span[0] < inner[0].span[0]:
+            yield entry.span[0], inner[0].span[0], (), whole
+        for block in inner:
+            yield block.span[0], min(block.span[1], entry.span[1]), block.units, block
+
+    def _pieces(self, span: Span, kind: PassageKind, units: Sequence[Span], budget: int, block: Block) -> list[_Piece]:
+        """Cut a span only as far as needed: whole, at its units, at sentences, at words."""
+        text = self.document.text
+        tokens = self.count([plain(text[slice(*span)])])[0]
+        if tokens <= budget:
+            return [_Piece(span, kind, tokens, block.heading, block.page, opens=block.kind == "heading")]
+        finer = [u for u in units if span[0] <= u[0] and u[1] <= span[1]]
+        if len(finer) < 2:
+            finer = [(span[0] + a, span[0] + b) for a, b in sentences(text[slice(*span)])]
+        if len(finer) < 2:
+            finer = self._words(span, budget)
+        return [p for s in _cover(span, finer) for p in self._pieces(s, kind, (), budget, block)]
+
+    def _words(self, span: Span, budget: int) -> list[Span]:
+        """Cut a span between words (or inside a word without end) so that each half is shorter; the caller recurses."""
+        text = self.document.text[slice(*span)]
+        middle = len(text) // 2
+        starts = [m.start() for m in _WORD.finditer(text)][1:]
+        cut = min(starts, key=lambda s: abs(s - middle), default=middle) or middle
+        return [(span[0], span[0] + cut), (span[0] + cut, span[1])]
+
+    def _fitted(self, run: Sequence[_Piece], context: str, heading: tuple[str, ...]) -> Iterator[Passage]:
+        """Yield one passage, or two where the tokens of the joined pieces exceed the sum of theirs."""
+        span = (run[0].span[0], run[-1].span[1])
+        kinds = [p.kind for p in run]
+        kind = max(sorted(set(kinds)), key=lambda k: sum(p.span[1] - p.span[0] for p in run if p.kind == k))
+        passage = self._passage(span, context, heading, kind, run[0].page)
+        if len(run) > 1 and self.count([embedded_text(passage)])[0] > self.room:
+            yield from self._fitted(run[: len(run) // 2], context, heading)
+            yield from self._fitted(run[len(run) // 2 :], context, heading)
+            return
+        yield passage
+
+    def _passage(self, span: Span, context: str, heading: tuple[str, ...], kind: PassageKind, page: int | None) -> Passage:
+        text = self.document.text[slice(*span)]
+        locator = Locator(self.path, self.document.title, span, self.document.lines(span), page, heading)
+        topics = self.document.topics if not self.document.area else (self.document.area, *self.document.topics)
+        return Passage(passage_id(self.path, span, text), text, context, locator, kind, tuple(dict.fromkeys(topics)))
+
+    def _context(self, heading: Sequence[str]) -> str:
+        """Return "title > heading > heading", its middle left out where it is longer than a third of the room."""
+        title = one_line(self.document.title)
+        names = [title, *(name for name in heading if name != title)]
+        while len(names) > 2 and self.count([" > ".join(names)])[0] > self.room // 3:
+            del names[1]
+        context = " > ".join(names)
+        while self.count([context])[0] > self.room // 3 and " " in context:
+            context = context.rsplit(" ", max(1, context.count(" ") // 4))[0]
+        return context
+
+
+def _own_path(block: Block, text: str) -> tuple[str, ...]:
+    """Return the path a block belongs to; a heading opens its own section."""
+    if block.kind != "heading":
+        return block.heading
+    return (*block.heading, one_line(text[slice(*block.span)]))
+
+
+def _between(before: Block, after: Block, taken: Sequence[Span]) -> bool:
+    return any(before.span[1] <= start < after.span[0] for start, _ in taken)
+
+
+def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    shortest = min(paths, key=len)
+    for i, name in enumerate(shortest):
+        if any(p[i] != name for p in paths):
+            return shortest[:i]
+    return shortest
+
+
+def _cover(span: Span, cuts: Sequence[Span]) -> list[Span]:
+    """Return spans that cover all of `span`, cut where each of `cuts` but the first starts."""
+    edges = [span[0], *(c[0] for c in cuts[1:]), span[1]]
+    return [(a, b) for a, b in pairwise(edges) if a < b]
+
+
+def _balanced(pieces: Sequence[_Piece], budget: int) -> Iterator[list[_Piece]]:
+    """Split pieces into as few runs within the budget as a greedy pass needs, each near the mean size."""
+    total = sum(p.tokens for p in pieces)
+    if not pieces:
+        return
+    target = total / -(-total // budget) if total else budget
+    run: list[_Piece] = []
+    size = 0
+    for piece in pieces:
+        over = size + piece.tokens > budget
+        full = size + piece.tokens / 2 > target
+        if run and (over or full):
+            held = [run.pop()] if run[-1].opens and len(run) > 1 else []
+            yield run
+            run, size = held, sum(p.tokens for p in held)
+        run.append(piece)
+        size += piece.tokens
+    if run:
+        yield run

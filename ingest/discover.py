@@ -1,0 +1,108 @@
+"""Which files a root holds, and what each one is today: found, hashed only if size or time changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pathspec
+
+from retrieval.errors import ReadError
+from retrieval.manifest import SourceRecord
+
+IGNORE_FILE = ".prepignore"
+_IGNORED = (
+    ".*",
+    "node_modules/",
+    "__pycache__/",
+    "*.egg-info/",
+    "venv/",
+    "build/",
+    "dist/",
+    "site-packages/",
+    "*.pyc",
+    "*~",
+    "~$*",
+    "Thumbs.db",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One file under a root; `relative` has forward slashes."""
+
+    root: Path
+    file: Path
+    relative: str
+
+
+def find_files(root: Path) -> list[Found]:
+    """Return the regular files under a root (or the one file that it is), sorted, ignored ones left out.
+
+    Links that lead out of the root are not followed. Raises ReadError where nothing is there.
+    """
+    if not root.exists():
+        raise ReadError(f"{root}: no such file or folder; check the path")
+    if root.is_file():
+        root = root.resolve()
+        return [Found(root.parent, root, root.name)]
+    if not root.is_dir():
+        raise ReadError(f"{root}: neither a file nor a folder; give a path to your notes")
+    base = root.resolve()
+    return sorted(_walk(base, _rules(base)), key=lambda f: f.relative)
+
+
+def _rules(base: Path) -> pathspec.GitIgnoreSpec:
+    lines = list(_IGNORED)
+    own = base / IGNORE_FILE
+    if own.is_file():
+        lines += own.read_text(encoding="utf-8", errors="replace").splitlines()
+    return pathspec.GitIgnoreSpec.from_lines(lines)
+
+
+def _walk(base: Path, rules: pathspec.GitIgnoreSpec) -> Iterator[Found]:
+    for folder, folders, files in os.walk(base, followlinks=False):
+        here = Path(folder)
+        prefix = here.relative_to(base).as_posix()
+        prefix = "" if prefix == "." else prefix + "/"
+        folders[:] = [name for name in folders if not rules.match_file(f"{prefix}{name}/")]
+        for name in files:
+            relative, file = prefix + name, here / name
+            if rules.match_file(relative) or not file.is_file():
+                continue
+            if file.is_symlink() and not file.resolve().is_relative_to(base):
+                continue
+            yield Found(base, file, relative.encode("utf-8", "replace").decode())
+
+
+def assign_paths(found: Sequence[Found], known: Mapping[tuple[str, str], str], taken: Mapping[str, str]) -> dict[Found, str]:
+    """Give every file its path in the library: relative to its root, the root's name before it where two roots clash.
+
+    `known` maps (root, file) to the path a file already has; `taken` maps paths to the roots that hold them.
+    """
+    paths: dict[Found, str] = {}
+    used = dict(taken)
+    for item in found:
+        root = str(item.root)
+        path = known.get((root, str(item.file)))
+        if path is None:
+            path = item.relative if used.get(item.relative, root) == root else f"{item.root.name}/{item.relative}"
+            number = 2
+            while used.get(path, root) != root:
+                path = f"{item.root.name}-{number}/{item.relative}"
+                number += 1
+        used[path] = root
+        paths[item] = path
+    return paths
+
+
+def sha256(file: Path, record: SourceRecord | None) -> tuple[str, os.stat_result]:
+    """Return the hash and stat of a file; the recorded hash where size and modification time are as recorded."""
+    stat = file.stat()
+    if record and (record.size, record.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+        return record.sha256, stat
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest(), stat

@@ -1,0 +1,182 @@
+"""Question entries in Markdown: where a question stands with its answer under it.
+
+The shapes are those people use: a heading that asks (or that is numbered or marked `Q:`
+among headings that ask), a bold question, a `<summary>` that asks, a numbered list item
+that asks and goes on. A question with no answer is no entry.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ingest.documents import Block, BlockKind, QuestionEntry, Span
+from retrieval.text import one_line
+
+_MARK = re.compile(r"^(?:Q(?:uestion|ues)?\s*\.?\s*#?\d*\s*[:.)\-–]|Q\d+\b[:.)\-–]?)\s*", re.I)
+_NUMBER = re.compile(r"^(?:\*\*)?\(?(\d{1,3})[.):]\)?\s+")
+_ASKS = re.compile(r"[?？؟][\s\"'”’)*\]]*$")
+_ORDERS = re.compile(
+    r"^(?:what|why|how|when|which|who|where|explain|describe|define|compare|derive|prove|show|list|name|give|write|state|"
+    r"discuss|implement|design|tell|walk|suppose|consider|calculate|compute|find|create|is|are|do|does|can|should)\b",
+    re.I,
+)
+_BOLD = re.compile(r"^\s*(?:\*\*|__)(?P<bold>.+?)(?:\*\*|__)(?P<rest>.*)$", re.S)
+_ANSWER_MARK = re.compile(r"^\W*(?:show\s+)?(?:answer|solution|a|ans)\W*$", re.I)
+_SUMMARY = re.compile(r"<summary>(?P<inner>.*?)</summary>", re.S | re.I)
+_RULES = re.compile(r"^(?:\s|</?[A-Za-z][^>]*>|<!--.*?-->)*$", re.S)
+_PLACEHOLDER = re.compile(r"^\W*(?:answers?(?: here| goes here| coming soon)?|todo|tbd|tba|n/?a|coming soon|wip)?\W*$", re.I)
+_DIFFICULTY = re.compile(r"\s*[(\[](?:★|☆|\*|easy|medium|hard)[^)\]]*[)\]]\s*$", re.I)
+_MIN_NUMBERED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A top-level Markdown node. `inline` is the source of its first inline, `html` of an HTML block."""
+
+    kind: BlockKind
+    span: Span
+    inline: str = ""
+    level: int = 0
+    html: str = ""
+    units: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question found at node `at`; its answer starts at `answer_from`, or with the next node."""
+
+    at: int
+    question: str
+    start: int
+    answer_from: int | None = None
+    level: int = 99
+
+
+def find_entries(nodes: Sequence[Node], blocks: Sequence[Block], text: str) -> tuple[tuple[QuestionEntry, ...], tuple[str, ...]]:
+    """Return the entries of a document in order, and a warning that counts the questions left without an answer."""
+    asked = list(_questions(nodes, text))
+    headings = {block.span: block.heading for block in blocks}
+    found: list[QuestionEntry] = []
+    unanswered = 0
+    for n, question in enumerate(asked):
+        stop = _end(nodes, question, asked[n + 1].at if n + 1 < len(asked) else len(nodes))
+        answer = _answer(nodes, question, stop, text)
+        if answer is None:
+            nested = stop == question.at + 1 and n + 1 < len(asked) and asked[n + 1].level > question.level
+            unanswered += not nested
+            continue
+        path = next((headings[node.span] for node in nodes[question.at :] if node.span in headings), ())
+        path = tuple(h for h in path if h != question.question and _strip(h) != question.question)
+        found.append(QuestionEntry(question.question, (question.start, answer[1]), answer, path))
+    found.extend(_listed(nodes, headings, text, [entry.span for entry in found]))
+    found.sort(key=lambda entry: entry.span)
+    warnings = (f"{unanswered} questions without an answer",) if unanswered else ()
+    return tuple(found), warnings
+
+
+def _questions(nodes: Sequence[Node], text: str) -> Iterator[_Asked]:
+    numbered = _numbered_levels(nodes)
+    for i, node in enumerate(nodes):
+        if node.kind == "heading":
+            name = one_line(node.inline)
+            if _asks(name) or _MARK.match(name) or (node.level in numbered and _NUMBER.match(name)):
+                yield _Asked(i, _strip(name), node.span[0], level=node.level)
+        elif node.html and (summary := _SUMMARY.search(node.html)) and _asks(inner := one_line(summary["inner"])):
+            yield _Asked(i, _strip(inner), node.span[0], node.span[0] + summary.end())
+        elif node.inline:
+            yield from _in_paragraph(i, node, text)
+
+
+def _in_paragraph(i: int, node: Node, text: str) -> Iterator[_Asked]:
+    """Find a bold or marked question at the head of a paragraph."""
+    raw = text[node.span[0] : node.span[1]]
+    bold = _BOLD.match(raw)
+    if bold and (_asks(name := one_line(bold["bold"])) or (_MARK.match(name) and len(name) > 8)):
+        rest = bold["rest"].strip()
+        if not rest or not one_line(rest).strip(" :*_-–—"):
+            yield _Asked(i, _strip(name), node.span[0])
+        elif rest[:1].isupper() or "\n" in bold["rest"][:3] or rest[:1] in "-:":
+            yield _Asked(i, _strip(name), node.span[0], node.span[0] + bold.start("rest"))
+    elif _MARK.match(raw) and _asks(name := one_line(raw.split("\n", 1)[0])):
+        answer = node.span[0] + len(raw.split("\n", 1)[0]) if "\n" in raw else None
+        yield _Asked(i, _strip(name), node.span[0], answer)
+
+
+def _numbered_levels(nodes: Sequence[Node]) -> set[int]:
+    """Return the heading levels whose numbered headings are, by at least half, questions or orders."""
+    total: Counter[int] = Counter()
+    asking: Counter[int] = Counter()
+    for node in nodes:
+        if node.kind == "heading" and _NUMBER.match(name := one_line(node.inline)):
+            total[node.level] += 1
+            rest = _NUMBER.sub("", name)
+            asking[node.level] += _asks(rest) or bool(_ORDERS.match(rest))
+    return {level for level, count in total.items() if count >= _MIN_NUMBERED and 2 * asking[level] >= count}
+
+
+def _end(nodes: Sequence[Node], question: _Asked, next_question: int) -> int:
+    """Return the node after the answer: the next question, or the next heading that leaves the question's section."""
+    above = question.level
+    if above == 99:
+        above = next((n.level for n in reversed(nodes[: question.at]) if n.kind == "heading"), 0)
+    for i in range(question.at + 1, next_question):
+        if nodes[i].kind == "heading" and nodes[i].level <= above:
+            return i
+        if question.answer_from and nodes[question.at].html and "</details>" in nodes[i].html.lower():
+            return i
+    return next_question
+
+
+def _answer(nodes: Sequence[Node], question: _Asked, stop: int, text: str) -> Span | None:
+    """Return the span of the answer without its markers ("Answer", bare tags, rules), None where there is none."""
+    spans: list[Span] = []
+    if question.answer_from is not None:
+        head = (question.answer_from, nodes[question.at].span[1])
+        end = head[1]
+        closing = text.lower().find("</details>", *head)
+        spans.append((head[0], closing if closing != -1 else end))
+    for node in nodes[question.at + 1 : stop]:
+        if node.html and (_RULES.match(_SUMMARY.sub("", node.html))):
+            continue
+        if (node.kind == "heading" or node.inline) and _ANSWER_MARK.match(one_line(text[node.span[0] : node.span[1]])):
+            continue
+        spans.append(node.span)
+    while spans and next((n for n in nodes if n.span == spans[-1] and n.kind == "heading"), None):
+        spans.pop()
+    if not spans:
+        return None
+    start, end = spans[0][0], spans[-1][1]
+    while start < end and (text[start].isspace() or text[start] in ":-–—"):
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return None if start >= end or _PLACEHOLDER.match(one_line(text[start:end])) else (start, end)
+
+
+def _listed(nodes: Sequence[Node], headings: dict[Span, tuple[str, ...]], text: str, taken: Sequence[Span]) -> Iterator[QuestionEntry]:
+    """Find list items whose first line asks and that go on after it."""
+    for node in nodes:
+        if node.kind != "list" or any(a <= node.span[0] < b for a, b in taken):
+            continue
+        for start, end in node.units:
+            first, _, rest = text[start:end].partition("\n")
+            name = one_line(re.sub(r"^\s*(?:[-*+]|\d+[.)])\s+", "", first))
+            if not _asks(name) or _PLACEHOLDER.match(one_line(rest)):
+                continue
+            answer = start + len(first) + 1
+            while text[answer].isspace():
+                answer += 1
+            yield QuestionEntry(_strip(name), (start, end), (answer, end), headings.get(node.span, ()))
+
+
+def _asks(name: str) -> bool:
+    return bool(_ASKS.search(_DIFFICULTY.sub("", name)))
+
+
+def _strip(name: str) -> str:
+    """Return a question without its number, mark and level note."""
+    name = _DIFFICULTY.sub("", name)
+    return _MARK.sub("", _NUMBER.sub("", _MARK.sub("", name))).strip()

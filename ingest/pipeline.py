@@ -1,0 +1,357 @@
+"""Files to a new generation: find, diff, read, chunk, encode what is new, write, verify, swap."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ingest.chunk import chunk
+from ingest.chunk import fingerprint as chunker_fingerprint
+from ingest.discover import Found, assign_paths, find_files, sha256
+from ingest.documents import Document
+from ingest.readers import READERS
+from retrieval import topics
+from retrieval.encoder import DEFAULT_MODEL, Encoder, find_model, model_fingerprint, open_encoder
+from retrieval.errors import FingerprintError, IndexCorruptError, IndexMissingError, ReadError
+from retrieval.index import DenseIndex
+from retrieval.lexical import LexicalIndex
+from retrieval.manifest import Manifest, SourceRecord, sort_records
+from retrieval.store import Home, storage_errors
+from retrieval.types import Passage, embedded_text
+from retrieval.vectors import VectorCache
+
+MAX_FILE_BYTES = 512 * 2**20
+
+Progress = Callable[[str, int, int], None]
+"""Told of every step: its stage ("read", "encode", "write"), how much is done, of how much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an ingest did, or with a dry run would do; all lists hold paths of the library."""
+
+    generation: str | None
+    new: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    unchanged: int = 0
+    failed: tuple[tuple[str, str], ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
+    passages: int = 0
+    encoded: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Plan:
+    """The difference between the folder and the live generation."""
+
+    keep: list[SourceRecord] = field(default_factory=list)
+    read: list[tuple[Found, SourceRecord]] = field(default_factory=list)
+    drop: list[str] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    touched: bool = False
+
+
+def ingest(
+    home: Home,
+    roots: Sequence[Path],
+    *,
+    model: str | None = None,
+    rebuild: bool = False,
+    dry_run: bool = False,
+    wait: float = 0.0,
+    progress: Progress | None = None,
+) -> Report:
+    """Bring the library in step with the roots; files of other roots stay as they are.
+
+    With `rebuild` everything is read and embedded anew, all known roots included. Raises
+    ReadError for a root that is not there, FingerprintError where the encoder or chunker is
+    not the one the index was built with, LockedError while another process writes.
+    """
+    started = time.monotonic()
+    with home.writing(wait):
+        live = _live_manifest(home, rebuild)
+        name = model or (live.model if live else DEFAULT_MODEL)
+        if live and not rebuild:
+            check_fingerprints(live, name, home)
+        if rebuild and live:
+            roots = list(dict.fromkeys([*(r.resolve() for r in roots), *(Path(r.root) for r in live.sources)]))
+        found = [f for root in roots for f in _found(root, rebuild and live is not None)]
+        plan = make_plan(found, [r.resolve() for r in roots], None if rebuild else live, live)
+        if dry_run or (live and not rebuild and not (plan.read or plan.drop or plan.touched)):
+            return _report(plan, live.sources if live else (), None, live.passages if live else 0, 0, started)
+        with storage_errors(home.path):
+            encoder = open_encoder(name, home.encoders)
+            return _write(home, live, plan, encoder, rebuild, progress or (lambda *_: None), started)
+
+
+def check_fingerprints(manifest: Manifest, model: str, home: Home) -> None:
+    """Raise FingerprintError where an index was built with another encoder or chunker than those in use."""
+    files = find_model(model)
+    for what, built, ours in (
+        ("encoder", manifest.encoder, model_fingerprint(files)),
+        ("chunker", manifest.chunker, chunker_fingerprint(files.max_tokens)),
+    ):
+        if built != ours:
+            raise FingerprintError(f"the index at {home.path} was built with the {what} {built}, this is {ours}; run: prep ingest --rebuild")
+
+
+def _live_manifest(home: Home, rebuild: bool) -> Manifest | None:
+    try:
+        return Manifest.read(home.current())
+    except IndexMissingError:
+        return None
+    except IndexCorruptError:
+        if rebuild:
+            return None
+        raise
+
+
+def _found(root: Path, may_be_gone: bool) -> list[Found]:
+    """Find the files of a root; a root of an older ingest that is gone has none."""
+    if may_be_gone and not root.exists():
+        return []
+    return find_files(root)
+
+
+def make_plan(found: Sequence[Found], roots: Sequence[Path], live: Manifest | None, known: Manifest | None) -> _Plan:
+    """Tell new, changed, moved, removed and unchanged files apart, by content."""
+    old = {(r.root, r.file): r for r in (live.sources if live else ())}
+    names = {(r.root, r.file): r.path for r in (known.sources if known else ())}
+    scope = {str(root if root.is_dir() else root.parent) for root in roots}
+    single = {str(root) for root in roots if root.is_file()}
+    others = {r.path: r.root for r in old.values() if r.root not in scope}
+    paths = assign_paths(found, names, others)
+    plan = _Plan()
+    seen: set[tuple[str, str]] = set()
+    for item in found:
+        key = (str(item.root), str(item.file))
+        if key in seen:
+            continue
+        seen.add(key)
+        _place(plan, item, paths[item], old.get(key))
+    for key, record in old.items():
+        if key in seen:
+            continue
+        in_scope = record.root in scope and (not single or Path(record.file) in map(Path, single) or Path(record.root) in roots)
+        if in_scope:
+            plan.drop.append(record.path)
+            plan.removed.append(record.path)
+        else:
+            plan.keep.append(record)
+    _match_moves(plan, old)
+    _fold_copies(plan)
+    return plan
+
+
+def _place(plan: _Plan, item: Found, path: str, before: SourceRecord | None) -> None:
+    try:
+        digest, stat = sha256(item.file, before)
+    except OSError as error:
+        digest, stat = "", None
+        reason = f"{item.file.name}: cannot be opened ({error.strerror}); check its permissions"
+    size, mtime = (stat.st_size, stat.st_mtime_ns) if stat else (0, 0)
+    record = SourceRecord(str(item.root), str(item.file), path, digest, size, mtime)
+    if stat is None:
+        kept = replace(before, error=reason) if before else replace(record, error=reason)
+        plan.touched |= before is None or before.error != reason
+        plan.keep.append(kept)
+    elif before and before.sha256 == digest and before.path == path:
+        plan.touched |= before.mtime_ns != mtime
+        plan.keep.append(replace(before, size=size, mtime_ns=mtime))
+    elif item.file.suffix.lower() not in READERS:
+        kind = item.file.suffix.lower() or "no suffix"
+        plan.keep.append(replace(record, skipped=f"no reader for {kind} files"))
+        plan.touched = True
+    else:
+        (plan.changed if before else plan.new).append(path)
+        plan.read.append((item, replace(before, sha256=digest, size=size, mtime_ns=mtime) if before else record))
+
+
+def _match_moves(plan: _Plan, old: Mapping[tuple[str, str], SourceRecord]) -> None:
+    """Call a new file moved where a removed one had the same content; its vectors are in the cache."""
+    gone = {r.sha256: r.path for r in old.values() if r.path in plan.removed and r.sha256}
+    for _, record in plan.read:
+        if record.path in plan.new and (before := gone.pop(record.sha256, None)):
+            plan.new.remove(record.path)
+            plan.removed.remove(before)
+            plan.moved.append(record.path)
+
+
+def _fold_copies(plan: _Plan) -> None:
+    """Index one content once: of files with equal hashes the first by path is read, the others point to it."""
+    holders = {r.sha256: r.path for r in plan.keep if r.passages and not r.same_as}
+    orphans = [r for r in plan.keep if r.same_as and holders.get(r.sha256) != r.same_as]
+    for record in orphans:  # the copy that was read is gone: read this one
+        plan.keep.remove(record)
+        plan.read.append((Found(Path(record.root), Path(record.file), record.path), replace(record, same_as=None)))
+    for pair in sorted(plan.read, key=lambda pair: pair[1].path):
+        record = pair[1]
+        first = holders.setdefault(record.sha256, record.path)
+        if first != record.path:
+            plan.read.remove(pair)
+            plan.drop.append(record.path)
+            plan.keep.append(replace(record, same_as=first, passages=0, error=None))
+
+
+def _write(
+    home: Home, live: Manifest | None, plan: _Plan, encoder: Encoder, rebuild: bool, progress: Progress, started: float
+) -> Report:
+    records, documents, passages = _read_all(plan, encoder, progress)
+    folder = home.begin(copy=live is not None and not rebuild)
+    try:
+        dense = DenseIndex(folder / "chroma")
+        try:
+            stale = [*plan.drop, *(path for path in documents if live)]
+            if stale and live and not rebuild:
+                dense.delete([i for at in range(0, len(stale), 500) for i in dense.ids({"path": {"$in": stale[at : at + 500]}})])
+            with VectorCache(home.path / "vectors.sqlite", encoder) as cache:
+                _add(dense, cache, passages, progress)
+                encoded = cache.encoded
+                everything = sorted(dense.all_passages(), key=lambda p: (p.locator.path, p.locator.span, p.id))
+                cache.keep_only([t for p in everything for t in ([embedded_text(p)] + ([p.entry.question] if p.entry else []))])
+            sources = sort_records([*plan.keep, *records])
+            _write_texts(folder / "texts", documents, sources)
+            vectors = dense.vectors([p.id for p in everything])
+            stacked = np.stack([vectors[p.id] for p in everything]) if everything else np.empty((0, encoder.dimensions), np.float32)
+            topics.build(everything, stacked, {r.path: r for r in sources}).write(folder)
+            counts = dense.count()
+        finally:
+            dense.close()
+        progress("write", 0, 1)
+        lexical = LexicalIndex.build([p.id for p in everything], [embedded_text(p) for p in everything])
+        lexical.save(folder / "lexical")
+        manifest = Manifest(
+            encoder=encoder.fingerprint,
+            model=encoder.name,
+            dimensions=encoder.dimensions,
+            chunker=chunker_fingerprint(encoder.max_tokens),
+            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            passages=counts[0],
+            questions=counts[1],
+            sources=sources,
+        )
+        manifest.write(folder)
+        _verify(folder, manifest, len(lexical))
+        home.commit(folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    progress("write", 1, 1)
+    return _report(plan, sources, folder.name, manifest.passages, encoded, started)
+
+
+def _read_all(
+    plan: _Plan, encoder: Encoder, progress: Progress
+) -> tuple[list[SourceRecord], dict[str, Document], list[Passage]]:
+    """Read and chunk what is new; a file that fails is recorded with its reason and what was indexed of it stays."""
+    records: list[SourceRecord] = []
+    documents: dict[str, Document] = {}
+    passages: list[Passage] = []
+    for done, (item, record) in enumerate(plan.read):
+        progress("read", done, len(plan.read))
+        try:
+            document = _read(item.file)
+            mine = chunk(document, record.path, encoder.count_tokens, encoder.max_tokens)
+            if not mine:
+                raise ReadError(f"{item.file.name}: nothing to index in it (no text); remove it or add to it")
+        except ReadError as error:
+            records.append(replace(record, error=str(error)))
+            continue
+        documents[record.path] = document
+        passages.extend(mine)
+        records.append(
+            replace(
+                record,
+                title=document.title,
+                kind=document.kind,
+                passages=len(mine),
+                indexed_sha256=record.sha256,
+                area=document.area,
+                related=document.related,
+                warnings=document.warnings,
+                error=None,
+                same_as=None,
+            )
+        )
+    progress("read", len(plan.read), len(plan.read))
+    return records, documents, passages
+
+
+def _read(file: Path) -> Document:
+    try:
+        if (size := file.stat().st_size) > MAX_FILE_BYTES:
+            raise ReadError(f"{file.name}: {size / 2**20:.0f} MB, the limit is {MAX_FILE_BYTES // 2**20} MB; split the file")
+        return READERS[file.suffix.lower()](file)
+    except OSError as error:
+        raise ReadError(f"{file.name}: cannot be read ({error.strerror or error}); check its permissions") from error
+    except (RecursionError, MemoryError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        # Readers meet whatever people keep; what no reader foresaw must not end the run.
+        raise ReadError(f"{file.name}: cannot be read ({type(error).__name__}: {error}); please report this file's shape") from error
+
+
+def _add(dense: DenseIndex, cache: VectorCache, passages: Sequence[Passage], progress: Progress) -> None:
+    asked = [p for p in passages if p.entry and p.entry.part == 1]
+    texts = [embedded_text(p) for p in passages]
+    questions = [p.entry.question for p in asked if p.entry]
+    total, done = len(texts) + len(questions), 0
+
+    def count(n: int) -> None:
+        nonlocal done
+        done += n
+        progress("encode", done, total)
+
+    vectors = cache.encode([*texts, *questions], count)
+    dense.add(passages, vectors[: len(texts)])
+    dense.add_questions([p.id for p in asked], vectors[len(texts) :])
+
+
+def _write_texts(folder: Path, documents: Mapping[str, Document], sources: Iterable[SourceRecord]) -> None:
+    """Keep the extracted text of every indexed source, so that quotes can be shown in their context."""
+    by_path = {r.path: r for r in sources}
+    for path, document in documents.items():
+        (folder / by_path[path].text_name).write_bytes(document.text.encode("utf-8", "surrogatepass"))
+    wanted = {r.text_name for r in by_path.values()}
+    for file in folder.iterdir():
+        if file.name not in wanted:
+            file.unlink()
+
+
+def _verify(folder: Path, manifest: Manifest, lexical_rows: int) -> None:
+    counted = sum(r.passages for r in manifest.sources if not r.same_as)
+    if not manifest.passages == lexical_rows == counted:
+        raise IndexCorruptError(
+            f"the new generation {folder.name} does not agree with itself ({manifest.passages} vectors, {lexical_rows} lexical rows, "
+            f"{counted} passages); the last one stays live; please report this"
+        )
+
+
+def _report(
+    plan: _Plan, sources: Iterable[SourceRecord], generation: str | None, passages: int, encoded: int, started: float
+) -> Report:
+    records = list(sources)
+    return Report(
+        generation=generation,
+        new=tuple(plan.new),
+        changed=tuple(plan.changed),
+        moved=tuple(plan.moved),
+        removed=tuple(plan.removed),
+        unchanged=sum(not r.skipped for r in plan.keep),
+        failed=tuple((r.path, r.error) for r in records if r.error),
+        skipped=tuple((r.path, r.skipped) for r in records if r.skipped),
+        warnings=tuple((r.path, w) for r in records for w in r.warnings),
+        passages=passages,
+        encoded=encoded,
+        seconds=time.monotonic() - started,
+    )

@@ -1,0 +1,116 @@
+"""Question banks in YAML. The extracted text is each question with its answer and notes, as decoded.
+
+A bank is a list of entries, at the top or under one key, whose fields are recognised by
+name. Line ranges are those of the entry in the YAML file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ingest.decode import read_text
+from ingest.documents import Document, QuestionEntry
+from retrieval.errors import ReadError
+from retrieval.text import one_line
+
+QUESTION = ("question", "q", "prompt", "title", "front")
+ANSWER = ("answer", "a", "reference_answer", "reference", "solution", "response", "back")
+TOPICS = ("category", "topic", "section", "subject", "deck", "tags", "topics", "keywords")
+_LISTS = ("questions", "entries", "items", "bank", "cards", "data")
+_LEFT_OUT = {"id", "guide", "difficulty", "level", "source", "url", "link", "related"}
+
+
+def read_yaml_bank(path: Path) -> Document:
+    """Read a YAML bank. Raises ReadError, saying what was looked for, where it is not one."""
+    text = read_text(path)
+    try:
+        node = yaml.compose(text, Loader=yaml.CSafeLoader)
+        value = yaml.load(text, Loader=yaml.CSafeLoader)  # noqa: S506 (the safe loader, in C)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ReadError(f"{path.name}: not valid YAML ({' '.join(str(error).split())[:160]}); mend it and ingest again") from error
+    entries, nodes = _entry_list(value, node)
+    title = value.get("title") if isinstance(value, Mapping) else None
+    lines = [(n.start_mark.line + 1, max(n.start_mark.line + 1, n.end_mark.line)) for n in nodes]
+    return bank_document(path, entries, lines, str(title) if title else None)
+
+
+def bank_document(
+    path: Path, entries: Sequence[Mapping[str, Any]], lines: Sequence[tuple[int, int]], title: str | None = None
+) -> Document:
+    """Lay entries out as one text. Raises ReadError where no entry has a question and an answer."""
+    parts: list[str] = []
+    found: list[QuestionEntry] = []
+    position = unanswered = 0
+    for fields, where in zip(entries, lines, strict=True):
+        names = {str(k).strip().lower(): v for k, v in fields.items()}
+        question, answer = _field(names, QUESTION), _field(names, ANSWER)
+        if not question or not answer:
+            unanswered += 1
+            continue
+        body = f"{question}\n\n{answer}"
+        notes = "\n\n".join(_notes(names))
+        laid = f"{body}\n\n{notes}" if notes else body
+        start = position + len(question) + 2
+        found.append(
+            QuestionEntry(
+                one_line(question),
+                (position, position + len(laid)),
+                (start, start + len(answer)),
+                heading=tuple(_texts(names.get("category")))[:1],
+                topics=tuple(dict.fromkeys(t for name in TOPICS for t in _texts(names.get(name)))),
+                lines=where,
+            )
+        )
+        parts.append(laid)
+        position += len(laid) + 2
+    if not found:
+        raise ReadError(
+            f"{path.name}: not a question bank; looked for a list of entries with a question ({', '.join(QUESTION[:3])}) "
+            f"and an answer ({', '.join(ANSWER[:3])})"
+        )
+    warnings = (f"{unanswered} entries without a question or an answer",) if unanswered else ()
+    name = title or path.stem.replace("-", " ").replace("_", " ")
+    return Document("\n\n".join(parts), name, "bank", entries=tuple(found), warnings=warnings)
+
+
+def _entry_list(value: Any, node: Any) -> tuple[list[Mapping[str, Any]], list[Any]]:
+    """Return the entries of a bank and their YAML nodes; both empty where there is no list of mappings."""
+    if isinstance(value, Mapping):
+        keys = [k.value for k, _ in node.value]
+        key = next((k for k in (*_LISTS, *keys) if isinstance(value.get(k), list)), None)
+        if key is None or key not in keys:
+            return [], []
+        return _entry_list(value[key], node.value[keys.index(key)][1])
+    if not isinstance(value, list):
+        return [], []
+    pairs = [(v, n) for v, n in zip(value, node.value, strict=True) if isinstance(v, Mapping)]
+    return [v for v, _ in pairs], [n for _, n in pairs]
+
+
+def _field(names: Mapping[str, Any], wanted: Sequence[str]) -> str:
+    return next((str(names[n]).strip() for n in wanted if isinstance(names.get(n), str | int | float) and str(names[n]).strip()), "")
+
+
+def _notes(names: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the further fields of an entry (levels, signals, follow-ups ...) as text a person can read."""
+    used = {next((n for n in group if names.get(n)), "") for group in (QUESTION, ANSWER)}
+    for name, value in names.items():
+        if name in used or name in _LEFT_OUT or name in TOPICS:
+            continue
+        label = name.replace("_", " ").capitalize()
+        if isinstance(value, Mapping):
+            yield "\n".join(f"{k}: {one_line(str(v))}" for k, v in value.items())
+        elif isinstance(value, list):
+            yield f"{label}:\n" + "\n".join(f"- {one_line(str(v))}" for v in value)
+        elif isinstance(value, str) and value.strip():
+            yield f"{label}: {value.strip()}"
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [t.strip() for t in value.split(",") if t.strip()]
+    return [str(v).strip() for v in value if str(v).strip()] if isinstance(value, list) else []

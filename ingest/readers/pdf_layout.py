@@ -1,0 +1,347 @@
+"""From the words of a page to its lines in reading order: rows, formulas, columns.
+
+Pure geometry on plain data. Lengths are in points or, where named em, in multiples of the
+size of the text around; y grows upwards. What the lines mean is left to pdf_blocks.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from ingest.readers.pdf_ink import WORD_GAP, Rule, Word
+
+SCRIPT = 0.85
+"""Text below this share of the size around it is a script (TeX: 0.7 to 0.8) where it is also shifted."""
+CELL_GAP = 1.5
+GUTTER = 1.0
+"""The narrowest gutter, in em: the tightest seen is 1.25, the widest stretched word gap about 0.8."""
+
+_OPERATORS = re.compile(r"[∑∏⋃⋂∫]|(arg)?(max|min)|lim|sup|inf")
+_ORDINAL = re.compile(r"\d(st|nd|rd|th)")
+_RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_LTR_RUN = re.compile("[^\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\\s][^\u0590-\u065f\u066a-\u06ef\u06fa-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]*")
+_MIRROR = str.maketrans("()[]{}<>«»", ")(][}{><»«")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of one column. `left` and `right` are the edges of that column, `cells` its parts between wide gaps."""
+
+    text: str
+    x0: float
+    x1: float
+    y: float
+    size: float
+    left: float = 0.0
+    right: float = 0.0
+    bold: bool = False
+    mono: bool = False
+    cells: tuple[str, ...] = ()
+    first: float = 0.0
+    """The width of its first word, to tell whether it would have fitted on the line before."""
+    column: int = 0
+
+
+@dataclass(slots=True)
+class Row:
+    """Words on one baseline with their scripts, left to right."""
+
+    y: float
+    size: float
+    words: list[Word]
+
+    def takes(self, word: Word) -> float | None:
+        """Return how far the word is from this row, in em, or None where it does not belong to it."""
+        rise = (word.y - self.y) / self.size
+        if abs(rise) <= 0.2:
+            return abs(rise)
+        if word.size >= SCRIPT * self.size or word.size < 0.4 * self.size or not -0.5 <= rise <= 0.7:
+            return None
+        reach = 0.5 * self.size
+        near = any(word.x0 <= other.x1 + reach and other.x0 - reach <= word.x1 for other in self.words)
+        return abs(rise) if near else None
+
+
+def rows_of(words: Iterable[Word]) -> list[Row]:
+    """Group words into rows, top to bottom; larger words found a row first, so that scripts can join it."""
+    rows: list[Row] = []
+    for word in sorted(words, key=lambda w: (-round(w.size), -w.y, w.x0)):
+        distances = [(distance, i) for i, row in enumerate(rows) if (distance := row.takes(word)) is not None]
+        if distances:
+            rows[min(distances)[1]].words.append(word)
+        else:
+            rows.append(Row(word.y, word.size, [word]))
+    for row in rows:
+        row.words.sort(key=lambda w: (w.x0, w.x1))
+    return sorted(rows, key=lambda row: (-row.y, row.words[0].x0))
+
+
+def cells_of(row: Row) -> list[str]:
+    """Return the row's text, split at gaps that are too wide for a space; scripts get ^ and _ in front."""
+    cells: list[list[str]] = [[]]
+    scripts: list[str] = []
+    level, end, last = "", row.words[0].x0, ""
+    for word in row.words:
+        em = min(word.size, row.size)
+        gap = (word.x0 - end) / em
+        rise = (word.y - row.y) / row.size
+        shifted = "^" if rise > 0.2 else "_" if rise < -0.08 else ""
+        now = shifted if word.size < SCRIPT * row.size and (last or level) else ""
+        space = gap > WORD_GAP or (word.spaced and gap > 0.05)
+        if level and (now != level or space):
+            cells[-1].append(_script(level, scripts, last))
+            scripts = []
+        if gap > CELL_GAP and last:
+            cells.append([])
+            last = ""
+        elif space and last and not (now and gap < 0.3):
+            cells[-1].append(" ")
+        if now:
+            scripts.append(word.text)
+        else:
+            cells[-1].append(word.text)
+            last = word.text
+        level, end = now, max(end, word.x1) if gap > -1 else word.x1
+    if level:
+        cells[-1].append(_script(level, scripts, last))
+    texts = [logical("".join(cell)) for cell in cells]
+    return texts[::-1] if _is_rtl("".join(texts)) else texts
+
+
+def _script(level: str, parts: Sequence[str], base: str) -> str:
+    text = "".join(parts)
+    if _ORDINAL.fullmatch(base[-1:] + text):
+        return text
+    bare = len(text) == 1 or text.isalnum() or (text[0] == "(" and text[-1] == ")")
+    return level + (text if bare else f"({text})")
+
+
+def logical(text: str) -> str:
+    """Return text that was read from left to right in the order it is spoken (a small part of UAX 9).
+
+    A line counts as right-to-left where most of its letters are; in it, runs of other scripts keep their order.
+    """
+    if not _is_rtl(text):
+        return text
+    turned = text[::-1].translate(_MIRROR)
+    return _LTR_RUN.sub(lambda run: _turn_back(run[0]), turned)
+
+
+def _turn_back(run: str) -> str:
+    body = run.rstrip()
+    if not any(ch.isalnum() for ch in body):
+        return run
+    return body[::-1].translate(_MIRROR) + run[len(body) :]
+
+
+def _is_rtl(text: str) -> bool:
+    strong = len(_RTL.findall(text))
+    return strong > 0 and 2 * strong > sum(ch.isalpha() for ch in text)
+
+
+def text_of(words: Iterable[Word]) -> str:
+    return " ".join(" ".join(cells_of(row)) for row in rows_of(words))
+
+
+def fold_formulas(words: Sequence[Word], rules: Sequence[Rule]) -> list[Word]:
+    """Put fractions and the limits of operators on one line: (a)/(b), ∑_(i=1)^n."""
+    folded = list(words)
+    for rule in sorted(set(rules), key=lambda r: (r.x1 - r.x0, -r.y, r.x0)):
+        folded = _fold_fraction(folded, rule)
+    for operator in words:
+        if _OPERATORS.fullmatch(operator.text) and operator in folded:
+            folded = _fold_limits(folded, operator)
+    return folded
+
+
+def _fold_fraction(words: list[Word], rule: Rule) -> list[Word]:
+    near = [w for w in words if abs(w.y - rule.y) < 2.2 * w.size and w.x1 > rule.x0 and w.x0 < rule.x1]
+    if not near or any(w.x0 < rule.x0 - 2 or w.x1 > rule.x1 + 2 for w in near if abs(w.y - rule.y) < 1.2 * w.size):
+        return words
+    # The bar stands on the axis, 0.25 em over the baseline: its neighbour on that baseline is what
+    # tells a fraction from a table rule or an underline.
+    beside = [
+        w
+        for w in words
+        if abs(rule.y - w.y - 0.25 * w.size) < 0.1 * w.size
+        and (-0.2 < (rule.x0 - w.x1) / w.size < 1.2 or -0.2 < (w.x0 - rule.x1) / w.size < 1.2)
+    ]
+    inside = [w for w in near if w.x0 >= rule.x0 - 2 and w.x1 <= rule.x1 + 2]
+    over = [w for w in inside if 0.2 < (w.y - rule.y) / w.size < 1.3]
+    under = [w for w in inside if 0.4 < (rule.y - w.y) / w.size < 1.5]
+    if not beside or not over or not under:
+        return words
+    line = max(beside, key=lambda w: w.size)
+    text = "/".join(_part(text_of(part)) for part in (over, under))
+    used = {id(w) for w in (*over, *under)}
+    fraction = Word(text, rule.x0, rule.x1, line.y, line.size)
+    return [w for w in words if id(w) not in used] + [fraction]
+
+
+def _part(text: str) -> str:
+    return text if text.isalnum() else f"({text})"
+
+
+def _fold_limits(words: list[Word], operator: Word) -> list[Word]:
+    small = [
+        w
+        for w in words
+        if w.size < SCRIPT * operator.size
+        and w.x0 > operator.x0 - operator.size
+        and w.x1 < operator.x1 + operator.size
+        and 0.6 < abs(w.y - operator.y) / operator.size < 1.9
+    ]
+    under = [w for w in small if w.y < operator.y]
+    over = [w for w in small if w.y > operator.y and not operator.text.isalpha()]
+    if not under:
+        return words
+    text = operator.text + _script("_", [text_of(under)], "")
+    if over:
+        text += _script("^", [text_of(over)], "")
+    used = {id(w) for w in (*under, *over, operator)}
+    return [w for w in words if id(w) not in used] + [replace(operator, text=text)]
+
+
+@dataclass(frozen=True, slots=True)
+class Gutter:
+    x0: float
+    x1: float
+
+    def crossed_by(self, row: Row) -> bool:
+        """True where the row runs over the gutter: a word stands in it, or a gap that is only a word gap."""
+        middle = (self.x0 + self.x1) / 2
+        before = max((w.x1 for w in row.words if w.x0 < middle), default=None)
+        after = min((w.x0 for w in row.words if w.x0 >= middle), default=None)
+        if before is None or after is None:
+            return before is not None and before > self.x1
+        return after - before < 0.6 * (self.x1 - self.x0)
+
+
+def find_gutter(words: Sequence[Word], like: Gutter | None = None) -> Gutter | None:
+    """Find the white strip between two columns of running text, or None.
+
+    Both sides need lines that fill them, which the cells of a table do not. `like` is the gutter of the other
+    pages: there, fewer full lines will do.
+    """
+    rows = rows_of(words)
+    left, right = min(w.x0 for w in words), max(w.x1 for w in words)
+    width = right - left
+    blocked = [0] * (int(width) + 2)
+    for row in rows:
+        start = end = row.words[0].x0
+        for word in (*row.words, None):
+            if word is not None and word.x0 - end < GUTTER * row.size:
+                end = max(end, word.x1)
+                continue
+            for x in range(round(start - left), round(end - left) + 1):
+                blocked[min(x, len(blocked) - 1)] += 1
+            if word is not None:
+                start, end = word.x0, word.x1
+    low, high = (0.2 * width, 0.8 * width) if like is None else (like.x0 - left - 2, like.x1 - left + 2)
+    xs = range(max(0, round(low)), min(len(blocked), round(high)))
+    if not xs or width < 15 * statistics.median(row.size for row in rows):
+        return None
+    floor = min(blocked[x] for x in xs)
+    if floor > len(rows) * (0.3 if like is None else 0.6):
+        return None
+    runs: list[list[int]] = []
+    for x in xs:
+        if blocked[x] <= floor + len(rows) * 0.02:
+            if runs and runs[-1][-1] == x - 1:
+                runs[-1].append(x)
+            else:
+                runs.append([x])
+    best = max(runs, key=lambda run: (len(run), -abs(run[0] + run[-1] - width)))
+    gutter = Gutter(left + best[0], left + best[-1])
+    free = [row for row in rows if not gutter.crossed_by(row)]
+    share = 0.25 if like is None else 0.0
+    sides = (
+        _filled(free, left, gutter.x0, share),
+        _filled(free, gutter.x1, right, share),
+    )
+    return gutter if all(sides) else None
+
+
+def _filled(rows: Sequence[Row], x0: float, x1: float, share: float) -> bool:
+    inked = [sum(w.x1 - w.x0 for w in row.words if w.x0 >= x0 - 2 and w.x1 <= x1 + 2) for row in rows]
+    inked = [ink for ink in inked if ink]
+    full = sum(ink > 0.65 * (x1 - x0) for ink in inked)
+    return len(inked) >= 2 and full >= share * len(inked)
+
+
+def regions_of(words: Sequence[Word], gutter: Gutter | None, depth: int = 0) -> list[tuple[int, list[Word]]]:
+    """Return (column, words) in reading order: what spans the page cuts it into bands, read column by column."""
+    if gutter is None or not words:
+        return [(0, list(words))] if words else []
+    regions: list[tuple[int, list[Word]]] = []
+    middle = (gutter.x0 + gutter.x1) / 2
+    spanning: list[Word] = []
+    sides: tuple[list[Word], list[Word]] = ([], [])
+
+    def close() -> None:
+        if spanning:
+            regions.append((0, list(spanning)))
+        for number, side in enumerate(sides, 1):
+            inner = find_gutter(side) if side and depth == 0 else None
+            regions.extend((number + 2 * n, part) for n, part in regions_of(side, inner, depth + 1))
+            side.clear()
+        spanning.clear()
+
+    for row in rows_of(words):
+        if gutter.crossed_by(row):
+            if any(sides):
+                close()
+            spanning.extend(row.words)
+        else:
+            if spanning and not any(sides):
+                regions.append((0, list(spanning)))
+                spanning.clear()
+            for word in row.words:
+                sides[word.x0 >= middle].append(word)
+    close()
+    return regions
+
+
+def lines_of(words: Sequence[Word], gutter: Gutter | None) -> list[Line]:
+    """Return the lines of a page in reading order."""
+    lines: list[Line] = []
+    for column, region in regions_of(words, gutter):
+        for row in rows_of(region):
+            cells = tuple(cell for cell in cells_of(row) if cell.strip())
+            if cells:
+                lines.append(_line(row, cells, column))
+    edges = {column: _edges([line for line in lines if line.column == column]) for column in {x.column for x in lines}}
+    return [replace(line, left=edges[line.column][0], right=edges[line.column][1]) for line in lines]
+
+
+def _line(row: Row, cells: tuple[str, ...], column: int) -> Line:
+    letters = sum(len(w.text) for w in row.words)
+    bold = sum(len(w.text) for w in row.words if w.bold)
+    mono = sum(len(w.text) for w in row.words if w.mono)
+    head = row.words[0].x1
+    for before, word in pairwise(row.words):
+        if word.x0 - before.x1 > WORD_GAP * row.size:
+            break
+        head = word.x1
+    return Line(
+        text=" ".join(cells),
+        x0=row.words[0].x0,
+        x1=max(w.x1 for w in row.words),
+        y=row.y,
+        size=row.size,
+        bold=bold > 0.9 * letters,
+        mono=mono > 0.9 * letters,
+        cells=cells,
+        first=head - row.words[0].x0,
+        column=column,
+    )
+
+
+def _edges(lines: Sequence[Line]) -> tuple[float, float]:
+    """The edges of a column: the right one leaves out the few lines that run over it (formulas, wide tables)."""
+    rights = sorted(line.x1 for line in lines)
+    return min(line.x0 for line in lines), rights[int(0.95 * (len(rights) - 1))]

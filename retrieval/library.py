@@ -1,0 +1,190 @@
+"""The library as a whole: open it, search it, ask it. What the CLI, the app and other programs hold."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+from retrieval import answer, confidence
+from retrieval.encoder import Encoder, find_model, model_fingerprint, open_encoder
+from retrieval.errors import FingerprintError, IndexCorruptError, QueryError
+from retrieval.index import DenseIndex
+from retrieval.lexical import LexicalIndex
+from retrieval.manifest import Manifest
+from retrieval.search import Filters, Searcher
+from retrieval.store import Home
+from retrieval.topics import TopicTree
+from retrieval.types import Answer, Hit, Mode, Related, Topic
+
+_ANSWER_HITS = 8
+_NEAREST = 5
+
+
+def default_home() -> Path:
+    """Return where a person's library lives unless another place is named."""
+    from platformdirs import user_data_path
+
+    return user_data_path("prepdesk", appauthor=False)
+
+
+class Library:
+    """One index, opened for reading. Notices a newer generation before each query."""
+
+    def __init__(self, home: Home, encoder: Encoder | None = None) -> None:
+        self.home = home
+        self._encoder = encoder
+        self._generation: _Generation | None = None
+        self._now()
+
+    @classmethod
+    def open(cls, path: Path | str | None = None) -> Library:
+        """Open the library at a folder, by default the person's own.
+
+        Raises IndexMissingError where nothing was ingested yet, IndexCorruptError where the
+        index cannot be opened, FingerprintError where it was built with another encoder.
+        """
+        return cls(Home(Path(path) if path is not None else default_home()))
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the open generation; a later query opens it again."""
+        if self._generation:
+            self._generation.close()
+            self._generation = None
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._now().manifest
+
+    @property
+    def generation(self) -> str:
+        return self._now().folder.name
+
+    @property
+    def topic_tree(self) -> TopicTree:
+        return self._now().topics
+
+    @property
+    def searcher(self) -> Searcher:
+        return self._now().searcher
+
+    def search(self, query: str, k: int = 5, *, mode: Mode = "hybrid", filters: Filters | None = None) -> list[Hit]:
+        """Return at most `k` hits, best first; raise QueryError for an empty query or a filter nothing matches."""
+        generation = self._now()
+        where = filters.where([r.path for r in generation.manifest.sources]) if filters else None
+        return generation.searcher.search(query, k, mode, where)
+
+    def ask(self, question: str, *, filters: Filters | None = None) -> Answer:
+        """Return a cited answer, or an abstention with the nearest topics; raise QueryError for an empty question."""
+        generation = self._now()
+        searcher = generation.searcher
+        where = filters.where([r.path for r in generation.manifest.sources]) if filters else None
+        found = searcher.candidates(question, where=where)
+        hits = searcher.hits(found, _ANSWER_HITS)
+        model = confidence.load()
+        probability = model.probability(confidence.features(question, found, hits, searcher.lexical)) if hits else 0.0
+        if probability >= model.threshold:
+            asked = dict(zip(found.ids, found.question.tolist(), strict=True))
+            matched = next((h for h in hits[:2] if asked.get(h.passage.id, -1.0) >= answer.ENTRY_MATCH), None)
+            sentences, citations = answer.compose(question, hits, matched, searcher.encoder, self.text)
+            if sentences:
+                return Answer(question, True, probability, sentences, citations, tuple(hits))
+        nearest = generation.topics.nearest(searcher.encoder.encode_query(question), _NEAREST)
+        return Answer(question, False, probability, hits=tuple(hits), nearest_topics=tuple(t.name for t, _ in nearest))
+
+    def topics(self) -> tuple[Topic, ...]:
+        """Return all topics: areas, guides, bank categories, sections, tags."""
+        return self._now().topics.topics
+
+    def related(self, topic: str, n: int = 5) -> list[Related]:
+        """Return the topics most related to a topic, named by its id, its name or words near it.
+
+        Raises QueryError where the library has no topics.
+        """
+        tree = self._now().topics
+        return tree.related(self.find_topic(topic), n)
+
+    def find_topic(self, name: str) -> Topic:
+        """Return the topic of that name, or the nearest one in meaning. Raises QueryError where there is none."""
+        if not name.strip():
+            raise QueryError("name a topic; see: prep topics")
+        generation = self._now()
+        found = generation.topics.find(name)
+        if found is None:
+            nearest = generation.topics.nearest(generation.searcher.encoder.encode_query(name), 1)
+            if not nearest:
+                raise QueryError("the library has no topics yet; run: prep ingest")
+            found = nearest[0][0]
+        return found
+
+    def text(self, path: str) -> str:
+        """Return the extracted text of a source, the one its spans point into."""
+        generation = self._now()
+        record = generation.records.get(path)
+        if record is None:
+            raise QueryError(f"no source {path!r} in the library; see: prep status --sources")
+        try:
+            return (generation.folder / "texts" / record.text_name).read_bytes().decode("utf-8", "surrogatepass")
+        except OSError as error:
+            raise IndexCorruptError(f"the text of {path} is missing from the index; run: prep ingest --rebuild") from error
+
+    def _now(self) -> _Generation:
+        """Return the live generation, opening it where it is new."""
+        name = self.home.current_name()
+        if self._generation is None or self._generation.folder.name != name:
+            newer = _Generation(self.home.current(), self._encoder)
+            if self._encoder is None:
+                check_encoder(newer.manifest, self.home)
+            self.close()
+            self._generation = newer
+        return self._generation
+
+
+@dataclass
+class _Generation:
+    """One generation, opened piece by piece as pieces are needed."""
+
+    folder: Path
+    given_encoder: Encoder | None
+
+    def __post_init__(self) -> None:
+        self.manifest = Manifest.read(self.folder)
+        self.records = self.manifest.by_path()
+
+    @cached_property
+    def searcher(self) -> Searcher:
+        encoder = self.given_encoder or open_encoder(self.manifest.model, self.folder.parents[1] / "encoders")
+        return Searcher(encoder, DenseIndex(self.folder / "chroma"), LexicalIndex.load(self.folder / "lexical"))
+
+    @cached_property
+    def topics(self) -> TopicTree:
+        return TopicTree.read(self.folder)
+
+    def close(self) -> None:
+        if "searcher" in self.__dict__:
+            self.searcher.dense.close()
+
+
+def check_encoder(manifest: Manifest, home: Home) -> None:
+    """Raise FingerprintError where an index was built with another encoder than the one installed under its name."""
+    ours = model_fingerprint(find_model(manifest.model))
+    if ours != manifest.encoder:
+        raise FingerprintError(
+            f"the index at {home.path} was built with the encoder {manifest.encoder}, the one installed is {ours}; run: prep ingest --rebuild"
+        )
+
+
+def quiet() -> None:
+    """Turn off what libraries would send or print on their own: hub look-ups, telemetry, tokenizer warnings."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "0" if os.environ.get("PREP_DOWNLOAD_MODELS") == "1" else "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -1,0 +1,97 @@
+"""What one generation holds: sources with their hashes, fingerprints, counts and failures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from retrieval.errors import IndexCorruptError
+from retrieval.types import EMBEDDED_TEXT_VERSION, Source, SourceKind
+
+SCHEMA_VERSION = 1
+FILE_NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """One file as it was last seen.
+
+    `file` is its path on disk, `path` its name in the library. `error` says why the present
+    version could not be read; `passages` then counts those of the last version that could
+    (its hash is `indexed_sha256`), which stay in the index. `skipped` says why a file is no
+    material at all; `same_as` names the path under which the same content is indexed.
+    """
+
+    root: str
+    file: str
+    path: str
+    sha256: str
+    size: int
+    mtime_ns: int
+    title: str = ""
+    kind: SourceKind = "notes"
+    passages: int = 0
+    indexed_sha256: str = ""
+    area: str | None = None
+    related: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    skipped: str | None = None
+    same_as: str | None = None
+
+    @property
+    def text_name(self) -> str:
+        """The file under texts/ that holds the extracted text that is indexed."""
+        return f"{self.indexed_sha256[:40]}.txt"
+
+    def source(self) -> Source:
+        return Source(self.path, self.title, self.kind, self.indexed_sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The table of contents of a generation; `sources` are sorted by path."""
+
+    encoder: str
+    model: str
+    dimensions: int
+    chunker: str
+    created: str
+    passages: int = 0
+    questions: int = 0
+    sources: tuple[SourceRecord, ...] = field(default=())
+    schema: int = SCHEMA_VERSION
+    embedded_text: int = EMBEDDED_TEXT_VERSION
+
+    def by_path(self) -> dict[str, SourceRecord]:
+        return {record.path: record for record in self.sources}
+
+    def failures(self) -> list[SourceRecord]:
+        return [record for record in self.sources if record.error]
+
+    def write(self, folder: Path) -> None:
+        (folder / FILE_NAME).write_text(json.dumps(asdict(self), indent=1, ensure_ascii=True), encoding="ascii")
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Read the manifest of a generation; raise IndexCorruptError if it is missing or malformed."""
+        path = folder / FILE_NAME
+        try:
+            raw: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
+            if raw["schema"] != SCHEMA_VERSION:
+                raise IndexCorruptError(
+                    f"{folder} was written with index schema {raw['schema']}, this version reads {SCHEMA_VERSION}; "
+                    "run: prep ingest --rebuild"
+                )
+            records = (SourceRecord(**{**r, "warnings": tuple(r["warnings"]), "related": tuple(r["related"])}) for r in raw.pop("sources"))
+            return cls(**raw, sources=tuple(records))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise IndexCorruptError(f"{path} cannot be read ({error}); run: prep doctor --fix") from error
+
+
+def sort_records(records: Iterable[SourceRecord]) -> tuple[SourceRecord, ...]:
+    """Return the records in the one order manifests keep: by path."""
+    return tuple(sorted(records, key=lambda record: record.path))

@@ -1,0 +1,162 @@
+"""A query to ranked passages: both searches over one union of candidates, fused, near-duplicates collapsed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval import fusion
+from retrieval.encoder import Encoder
+from retrieval.errors import QueryError
+from retrieval.fusion import Floats, Weights
+from retrieval.index import DenseIndex, Where
+from retrieval.lexical import LexicalIndex
+from retrieval.types import MODES, Hit, Locator, Mode, Passage, PassageKind, Scores
+
+DEPTH = 100  # candidates from each list; recall of the fused top 10 is flat from 50 on
+MAX_K = 1000
+_SAME = 0.9  # word-set overlap (Jaccard) above which two passages are the same to a reader
+_TOKEN = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a hit must be; empty means anything. `sources` are paths or folders, `topics` topic names."""
+
+    kinds: tuple[PassageKind, ...] = ()
+    topics: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    def where(self, known_paths: Sequence[str]) -> Where | None:
+        """Return the filter as the index takes it. Raises QueryError for a source that the library does not have."""
+        parts: list[dict[str, object]] = []
+        if self.kinds:
+            parts.append({"kind": {"$in": list(self.kinds)}})
+        if self.topics:
+            topics = [{"topics": {"$contains": t}} for t in self.topics]
+            parts.append(topics[0] if len(topics) == 1 else {"$or": topics})
+        if self.sources:
+            paths = [p for p in known_paths if any(p == s or p.startswith(s.rstrip("/") + "/") for s in self.sources)]
+            if not paths:
+                raise QueryError(f"no source matches {', '.join(self.sources)}; see: prep status --sources")
+            parts.append({"path": {"$in": paths}})
+        if not parts:
+            return None
+        return parts[0] if len(parts) == 1 else {"$and": parts}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Every candidate with its scores, best first; rows of all arrays are aligned with `ids`."""
+
+    ids: list[str]
+    fused: Floats
+    dense: Floats
+    question: Floats
+    lexical: Floats
+    words: Floats
+    grams: Floats
+
+
+class Searcher:
+    """Searches one generation. Ties break by passage id."""
+
+    def __init__(self, encoder: Encoder, dense: DenseIndex, lexical: LexicalIndex, weights: Weights | None = None) -> None:
+        self.encoder = encoder
+        self.dense = dense
+        self.lexical = lexical
+        self.weights = weights or Weights()
+        self._rows = {lexical.id(row): row for row in range(len(lexical))}
+
+    def search(self, query: str, k: int, mode: Mode = "hybrid", where: Where | None = None) -> list[Hit]:
+        """Return at most `k` hits, best first. Raises QueryError for an empty query or an unknown mode."""
+        return self.hits(self.candidates(query, mode=mode, where=where, depth=max(DEPTH, 3 * k)), k)
+
+    def candidates(self, query: str, *, mode: Mode = "hybrid", where: Where | None = None, depth: int = DEPTH) -> Candidates:
+        """Return the union of both candidate lists with every score of every candidate."""
+        if not query.strip():
+            raise QueryError("the question is empty; type a few words")
+        if mode not in MODES:
+            raise QueryError(f"no search mode {mode!r}; choose one of {', '.join(MODES)}")
+        words, grams = self.lexical.scores(query)
+        shares = fusion.lexical(words, grams, self.weights)
+        allowed = self._allowed(where)
+        ids: set[str] = set()
+        if mode != "dense":
+            ids |= self._best_rows(shares, depth, allowed)
+        vector = self.encoder.encode_query(query)
+        near = self.dense.query(vector, depth, where)
+        asked = self.dense.query_questions(vector, depth)
+        if mode != "lexical":
+            ids |= {i for i in (*near, *asked) if i in self._rows and (allowed is None or i in allowed)}
+        order = sorted(ids)
+        dense, question = self._cosines(order, vector, near, asked)
+        rows = [self._rows[i] for i in order]
+        best = np.maximum(dense, self.weights.question * question)
+        lexical = shares[rows]
+        key = {"dense": best, "lexical": lexical, "hybrid": fusion.fuse(best, lexical, self.weights)}[mode]
+        top = np.argsort(-key, kind="stable")  # `order` is sorted by id, so ties fall to the smaller id
+        return Candidates([order[i] for i in top], key[top], best[top], question[top], lexical[top], words[rows][top], grams[rows][top])
+
+    def hits(self, found: Candidates, k: int) -> list[Hit]:
+        """Return the best `k` candidates as hits, those that say the same as a better one folded into it."""
+        k = min(k, MAX_K)
+        hits: list[Hit] = []
+        kept: list[frozenset[str]] = []
+        for start in range(0, len(found.ids), 2 * k):
+            part = found.ids[start : start + 2 * k]
+            passages = self.dense.passages(part)
+            for offset, id_ in enumerate(part):
+                passage = passages[id_]
+                tokens = frozenset(_TOKEN.findall(passage.text.casefold()))
+                twin = next((n for n, other in enumerate(kept) if _overlap(tokens, other) >= _SAME), None)
+                if twin is not None and _may_fold(passage, hits[twin].passage):
+                    hits[twin] = replace(hits[twin], also=(*hits[twin].also, passage.locator))
+                    continue
+                if len(hits) == k:
+                    return hits
+                n = start + offset
+                scores = Scores(dense=float(found.dense[n]), lexical=float(found.lexical[n]))
+                hits.append(Hit(len(hits) + 1, float(found.fused[n]), scores, passage))
+                kept.append(tokens)
+        return hits
+
+    def _allowed(self, where: Where | None) -> set[str] | None:
+        return None if where is None else set(self.dense.ids(where))
+
+    def _best_rows(self, shares: Floats, depth: int, allowed: set[str] | None) -> set[str]:
+        if allowed is not None:
+            mask = np.zeros(len(shares), dtype=np.float32)
+            mask[[self._rows[i] for i in allowed if i in self._rows]] = 1.0
+            shares = shares * mask
+        count = min(depth, int(np.count_nonzero(shares)))
+        if count == 0:
+            return set()
+        top = np.argpartition(-shares, count - 1)[:count]
+        return {self.lexical.id(int(row)) for row in top}
+
+    def _cosines(
+        self, ids: list[str], vector: NDArray[np.float32], near: dict[str, float], asked: dict[str, float]
+    ) -> tuple[Floats, Floats]:
+        """Return the cosine of every candidate's passage and of its bare question, fetching what the queries did not give."""
+        missing = self.dense.vectors([i for i in ids if i not in near])
+        questions = self.dense.question_vectors([i for i in ids if i not in asked])
+        dense = [near[i] if i in near else float(missing[i] @ vector) for i in ids]
+        question = [asked[i] if i in asked else float(questions[i] @ vector) if i in questions else -1.0 for i in ids]
+        return np.array(dense, dtype=np.float32), np.array(question, dtype=np.float32)
+
+
+def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
+    if not a or not b or min(len(a), len(b)) < _SAME * max(len(a), len(b)):
+        return 0.0
+    return len(a & b) / len(a | b)
+
+
+def _may_fold(passage: Passage, better: Passage) -> bool:
+    """Tell whether two like passages are two places of one text, and not two parts of one entry."""
+    same: tuple[Locator, Locator] = (passage.locator, better.locator)
+    return not (passage.entry and better.entry and passage.entry.id == better.entry.id) or same[0].span == same[1].span

@@ -1,0 +1,174 @@
+"""The library home on disk: immutable generations, the CURRENT pointer, the one writer lock.
+
+A writer copies the live generation, changes the copy and swaps the pointer; a kill at any
+moment leaves the last good generation live. Readers open finished generations only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from retrieval import manifest
+from retrieval.errors import IndexCorruptError, IndexMissingError, LockedError, StorageError
+
+CURRENT = "CURRENT"
+_DISK_ADVICE = {
+    errno.ENOSPC: "the disk is full; free some space and run it again",
+    errno.EROFS: "the disk is read-only; choose another place with --index DIR",
+    errno.EACCES: "permission is denied; choose another place with --index DIR",
+    errno.EPERM: "permission is denied; choose another place with --index DIR",
+}
+
+
+@contextlib.contextmanager
+def storage_errors(place: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write into one StorageError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if (advice := _DISK_ADVICE.get(error.errno or 0)) is None:
+            raise
+        raise StorageError(f"cannot write to {error.filename or place}: {advice}; nothing already indexed is lost") from error
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of one library."""
+
+    path: Path
+
+    @property
+    def generations(self) -> Path:
+        return self.path / "generations"
+
+    @property
+    def encoders(self) -> Path:
+        return self.path / "encoders"
+
+    def current_name(self) -> str | None:
+        """Return the name of the live generation, or None where nothing was ever committed."""
+        try:
+            return (self.path / CURRENT).read_text(encoding="ascii").strip() or None
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError as error:
+            raise IndexCorruptError(f"{self.path / CURRENT} is damaged; run: prep doctor --fix") from error
+
+    def current(self) -> Path:
+        """Return the folder of the live generation.
+
+        Raises IndexMissingError where there is none, IndexCorruptError where the pointer dangles.
+        """
+        name = self.current_name()
+        if name is None:
+            raise IndexMissingError(f"there is no index at {self.path}; run: prep ingest")
+        folder = self.generations / name
+        if not (folder / manifest.FILE_NAME).is_file():
+            raise IndexCorruptError(f"{self.path / CURRENT} names generation {name}, which is not complete; run: prep doctor --fix")
+        return folder
+
+    @contextlib.contextmanager
+    def writing(self, wait: float = 0.0) -> Iterator[None]:
+        """Hold the writer lock; wait up to `wait` seconds for another writer, then raise LockedError.
+
+        The lock is the operating system's, so that of a dead process is free at once.
+        """
+        with storage_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / "write.lock")
+            holder = self.path / "write.holder.json"
+            try:
+                lock.acquire(timeout=wait)
+            except Timeout as error:
+                raise LockedError(f"{_describe(holder)} is writing to {self.path}; wait for it, or use --wait SECONDS") from error
+        try:
+            with storage_errors(self.path):
+                holder.write_text(json.dumps({"pid": os.getpid(), "since": time.strftime("%H:%M:%S")}), encoding="ascii")
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                holder.unlink(missing_ok=True)
+            lock.release()
+
+    def begin(self, *, copy: bool) -> Path:
+        """Make the folder of the next generation, a copy of the live one where `copy`; call it under the lock.
+
+        Left-overs of writers that died are removed first.
+        """
+        live = self.current_name()
+        number = int(live) if live else 0
+        self._prune(keep_previous=True)
+        folder = self.generations / f"{number + 1:06d}"
+        folder.mkdir(parents=True)
+        if copy and live:
+            shutil.copytree(self.generations / live / "chroma", folder / "chroma")
+            shutil.copytree(self.generations / live / "texts", folder / "texts", copy_function=_link)
+        else:
+            (folder / "chroma").mkdir()
+            (folder / "texts").mkdir()
+        return folder
+
+    def commit(self, folder: Path) -> None:
+        """Make a finished generation the live one: files first, then the pointer, each flushed to disk."""
+        _flush_tree(folder)
+        pointer = self.path / f"{CURRENT}.new"
+        with pointer.open("w", encoding="ascii") as file:
+            file.write(folder.name + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(pointer, self.path / CURRENT)
+        _flush(self.path)
+        self._prune(keep_previous=True)
+
+    def _prune(self, *, keep_previous: bool) -> None:
+        """Remove every generation but the live one and, for readers that still hold it, the one before."""
+        live = self.current_name()
+        if not self.generations.is_dir():
+            return
+        names = sorted(p.name for p in self.generations.iterdir() if p.is_dir())
+        older = [n for n in names if live and n < live and (self.generations / n / manifest.FILE_NAME).is_file()]
+        keep = {live, *(older[-1:] if keep_previous else [])}
+        for name in names:
+            if name not in keep:
+                shutil.rmtree(self.generations / name, ignore_errors=True)
+
+
+def _describe(holder: Path) -> str:
+    try:
+        facts = json.loads(holder.read_text(encoding="ascii"))
+        return f"another process (pid {facts['pid']}, since {facts['since']})"
+    except (OSError, ValueError, KeyError):
+        return "another process"
+
+
+def _link(source: str, target: str) -> str:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target
+
+
+def _flush_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file() and path.parent.name != "texts":
+            _flush(path)
+    _flush(folder)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

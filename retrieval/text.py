@@ -1,0 +1,116 @@
+"""Sentences as spans, and the plain reading of Markdown. Nothing here rewrites stored text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+Span = tuple[int, int]
+
+_FENCE = re.compile(r"^[ \t]*(```|~~~).*?^[ \t]*\1[ \t]*$", re.M | re.S)
+_MATH = re.compile(r"\$\$.+?\$\$|\\\[.+?\\\]", re.S)
+_LINE = re.compile(r"[^\r\n]+")
+_LIST_ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
+_HEADING = re.compile(r"[ \t]*#{1,6}[ \t]")
+_NOISE_LINE = re.compile(r"[ \t]*(?:</?\w+[^>]*>[ \t]*)+$|[ \t]*[-=*_]{3,}[ \t]*$|[ \t]*\|?[ \t:|-]+\|[ \t:|-]*$|[ \t]*!\[[^\]]*\]\([^)]*\)[ \t]*$")
+_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*(?=\s+[\"'“‘(\[*_$`\\]*[^\Wa-z_]|\s*$)|[。！？]")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|al|Fig|Eq|Eqs|Sec|Ch|No|Dr|Mr|Mrs|Ms|Prof|St|approx|resp|pp?|ed|eds|vol|w\.r\.t|a\.k\.a)|\b[A-Z])\.$"
+)
+
+_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
+_LINK = re.compile(r"\[([^\]]+)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
+_WIKI_LINK = re.compile(r"\[\[(?:[^\]|]*\|)?([^\]]+)\]\]")
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.S)
+_EMPHASIS = re.compile(r"(?<![\\\w*])(\*{1,3}|_{1,3})(?=\S)(.+?)(?<=\S)\1(?![\w*])", re.S)
+_EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf\ufe0f\u200d\u2b50]")
+_PREFIX = re.compile(r"^[ \t]*(?:#{1,6}|>+|[-*+•])[ \t]+", re.M)
+_FENCE_LINE = re.compile(r"^[ \t]*(?:```|~~~).*$", re.M)
+_TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t:|-]*-{3,}[ \t:|-]*$", re.M)
+
+
+def plain(text: str) -> str:
+    """Return the text as a person reads it: no Markdown marks, tags, link targets or emoji; formulas and code kept."""
+    text = _TAG.sub(" ", text)
+    text = _IMAGE.sub(r"\1", text)
+    text = _LINK.sub(r"\1", text)
+    text = _WIKI_LINK.sub(r"\1", text)
+    text = _FENCE_LINE.sub("", text)
+    text = _TABLE_RULE.sub("", text)
+    text = _PREFIX.sub("", text)
+    text = _EMPHASIS.sub(r"\2", text)
+    text = _EMOJI.sub("", text)
+    return re.sub(r"[ \t]+", " ", re.sub(r"\s*\n\s*", "\n", text)).strip()
+
+
+def one_line(text: str) -> str:
+    """Return the plain text on one line, for titles, questions and terminals."""
+    return " ".join(plain(text).split())
+
+
+def sentences(text: str) -> list[Span]:
+    """Return the spans of the sentences of a Markdown or plain text, in order.
+
+    Fenced code and display formulas are one span each; a list item or table row starts a new
+    sentence; headings, rules, images and lines of bare tags are no sentences.
+    """
+    return [span for start, end, whole in _regions(text) for span in ([(start, end)] if whole else _prose(text, start, end))]
+
+
+def _regions(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Yield (start, end, keep whole) for fences, formulas and the paragraphs between them."""
+    position = 0
+    blocks = sorted([*(m.span() for m in _FENCE.finditer(text)), *(m.span() for m in _MATH.finditer(text))])
+    for start, end in blocks:
+        if start < position:
+            continue
+        yield from ((a, b, False) for a, b in _paragraphs(text, position, start))
+        # A formula that a sentence runs into belongs to no paragraph of its own.
+        yield start, end, True
+        position = end
+    yield from ((a, b, False) for a, b in _paragraphs(text, position, len(text)))
+
+
+def _paragraphs(text: str, start: int, end: int) -> Iterator[Span]:
+    """Yield runs of lines that read on: cut at empty lines, headings, list items, table rows and noise."""
+    first: int | None = None
+    last = start
+    previous = start
+    for match in _LINE.finditer(text, start, end):
+        line = match.group()
+        gap = text.count("\n", previous, match.start()) + text.count("\r", previous, match.start()) > (
+            2 if "\r\n" in text[previous : match.start()] else 1
+        )
+        noise = not line.strip() or _HEADING.match(line) or _NOISE_LINE.match(line)
+        if first is not None and (gap or noise or _LIST_ITEM.match(line) or line.lstrip().startswith("|")):
+            yield first, last
+            first = None
+        previous = match.end()
+        if noise:
+            continue
+        if first is None:
+            first = match.start()
+        last = match.end()
+    if first is not None:
+        yield first, last
+
+
+def _prose(text: str, start: int, end: int) -> Iterator[Span]:
+    marker = _LIST_ITEM.match(text, start, end)
+    position = marker.end() if marker else start
+    for match in _END.finditer(text, position, end):
+        stop = match.end()
+        if _ABBREVIATION.search(text, position, match.start() + 1) and stop < end:
+            continue
+        yield from _trimmed(text, position, stop)
+        position = stop
+    yield from _trimmed(text, position, end)
+
+
+def _trimmed(text: str, start: int, end: int) -> Iterator[Span]:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    if any(c.isalnum() for c in text[start:end]):
+        yield start, end

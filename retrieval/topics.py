@@ -1,0 +1,152 @@
+"""The topics of a library: areas, guides, sections, bank categories and tags, each with its mean vector.
+
+Relatedness is the cosine of mean vectors after the library's own mean is taken off, since
+the vectors of one library all share a direction that says nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.errors import IndexCorruptError
+from retrieval.manifest import SourceRecord
+from retrieval.types import Passage, Related, Topic
+
+Vectors = NDArray[np.float32]
+TopicKind = Literal["area", "guide", "section", "category", "tag"]
+
+FILE_NAME = "topics.json"
+_MIN_SECTION = 2  # passages; a smaller section is no topic of its own
+
+
+@dataclass(frozen=True)
+class TopicTree:
+    """All topics in tree order with their mean vectors `(topics, dimensions)`, and links between guides."""
+
+    topics: tuple[Topic, ...]
+    means: Vectors
+    center: NDArray[np.float32]
+    links: Mapping[str, tuple[str, ...]]
+
+    def find(self, name: str) -> Topic | None:
+        """Return the topic of that id or name, areas and guides before sections, categories and tags."""
+        wanted = _key(name)
+        by_id = next((t for t in self.topics if t.id == name), None)
+        return by_id or next((t for kind in _ORDER for t in self.topics if t.kind == kind and _key(t.name) == wanted), None)
+
+    def nearest(self, vector: NDArray[np.float32], n: int, kinds: Iterable[str] = ("guide", "category", "area")) -> list[tuple[Topic, float]]:
+        """Return the `n` topics nearest to a unit vector, best first, with their centered cosines."""
+        scores = _unit(self.means - self.center) @ _unit(vector - self.center)
+        wanted = set(kinds)
+        order = sorted((i for i, t in enumerate(self.topics) if t.kind in wanted), key=lambda i: (-scores[i], self.topics[i].id))
+        return [(self.topics[i], float(scores[i])) for i in order[:n]]
+
+    def mean(self, topic: Topic) -> NDArray[np.float32]:
+        mean: NDArray[np.float32] = self.means[self.topics.index(topic)]
+        return mean
+
+    def related(self, topic: Topic, n: int) -> list[Related]:
+        """Return the `n` topics most related to one, best first, each with its reasons.
+
+        A link in the front matter of either guide counts 0.2 on top of the cosine, since a
+        person put it there. Topics that contain, or lie within, the topic are left out.
+        """
+        own = set(topic.passages)
+        tags = {t.name for t in self.topics if t.kind == "tag" and own & set(t.passages)}
+        found: list[tuple[float, Related]] = []
+        for other, score in self.nearest(self.mean(topic), len(self.topics), _ORDER[:4]):
+            theirs = set(other.passages)
+            if other.id == topic.id or _key(other.name) == _key(topic.name) or own <= theirs or theirs <= own:
+                continue
+            reasons = []
+            linked = other.id in self.links.get(topic.id, ()) or topic.id in self.links.get(other.id, ())
+            if linked:
+                reasons.append("linked by its author")
+            shared = sorted(t.name for t in self.topics if t.kind == "tag" and t.name in tags and theirs & set(t.passages))
+            if shared:
+                reasons.append(f"shares {', '.join(shared[:3])}")
+            reasons.append(f"similar passages (cosine {score:.2f})")
+            found.append((score + 0.2 * linked, Related(other, score, tuple(reasons))))
+        found.sort(key=lambda pair: (-pair[0], pair[1].topic.id))
+        return [related for _, related in found[:n]]
+
+    def write(self, folder: Path) -> None:
+        data = {
+            "topics": [asdict(t) for t in self.topics],
+            "links": {k: list(v) for k, v in self.links.items()},
+            "dimensions": int(self.center.shape[0]),
+            "means": base64.b64encode(self.means.astype(np.float16).tobytes()).decode("ascii"),
+            "center": base64.b64encode(self.center.astype(np.float16).tobytes()).decode("ascii"),
+        }
+        (folder / FILE_NAME).write_text(json.dumps(data), encoding="ascii")
+
+    @classmethod
+    def read(cls, folder: Path) -> TopicTree:
+        """Read the topics of a generation; raise IndexCorruptError if they are missing or malformed."""
+        try:
+            data = json.loads((folder / FILE_NAME).read_text(encoding="ascii"))
+            topics = tuple(Topic(**{**t, "passages": tuple(t["passages"])}) for t in data["topics"])
+            means = np.frombuffer(base64.b64decode(data["means"]), dtype=np.float16).astype(np.float32)
+            center = np.frombuffer(base64.b64decode(data["center"]), dtype=np.float16).astype(np.float32)
+            links = {k: tuple(v) for k, v in data["links"].items()}
+            return cls(topics, means.reshape(len(topics), data["dimensions"]), center, links)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise IndexCorruptError(f"{folder / FILE_NAME} cannot be read ({error}); run: prep doctor --fix") from error
+
+
+_ORDER: tuple[TopicKind, ...] = ("area", "guide", "category", "section", "tag")
+
+
+def build(passages: Sequence[Passage], vectors: Vectors, records: Mapping[str, SourceRecord]) -> TopicTree:
+    """Find the topics of a library from its passages, their vectors `(n, dimensions)` and its sources."""
+    members: dict[tuple[TopicKind, str], list[int]] = defaultdict(list)
+    names: dict[tuple[TopicKind, str], tuple[str, str | None]] = {}
+
+    def put(kind: TopicKind, key: str, row: int, name: str, parent: str | None) -> str:
+        members[kind, key].append(row)
+        names.setdefault((kind, key), (name, parent))
+        return f"{kind}/{key}"
+
+    for row, passage in enumerate(passages):
+        path, record = passage.locator.path, records[passage.locator.path]
+        area = record.area or (path.split("/")[-2] if "/" in path else None)
+        above = put("area", area, row, area.replace("-", " ").replace("_", " "), None) if area else None
+        if record.kind == "bank":
+            if passage.locator.heading:
+                put("category", _key(passage.locator.heading[0]), row, passage.locator.heading[0], above)
+        else:
+            above = put("guide", path, row, record.title, above)
+            if passage.locator.heading:
+                head = passage.locator.heading[0]
+                put("section", f"{path}#{_key(head)}", row, head, above)
+        for tag in passage.topics:
+            if tag != area and not (record.kind == "bank" and passage.locator.heading[:1] == (tag,)):
+                put("tag", _key(tag), row, tag, None)
+    kept = sorted(
+        (key for key, rows in members.items() if key[0] != "section" or len(rows) >= _MIN_SECTION),
+        key=lambda key: (_ORDER.index(key[0]), key[1]),
+    )
+    topics = tuple(Topic(f"{k[0]}/{k[1]}", *(names[k][0],), k[0], names[k][1], tuple(passages[r].id for r in members[k])) for k in kept)
+    dimensions = vectors.shape[1]
+    means = np.stack([_unit(vectors[members[k]].mean(axis=0)) for k in kept]) if kept else np.empty((0, dimensions), np.float32)
+    center = vectors.mean(axis=0) if len(vectors) else np.zeros(dimensions, np.float32)
+    links = {f"guide/{r.path}": tuple(f"guide/{other}" for other in r.related) for r in records.values() if r.related}
+    return TopicTree(topics, means.astype(np.float32), center.astype(np.float32), links)
+
+
+def _key(name: str) -> str:
+    return " ".join(name.casefold().replace("-", " ").replace("_", " ").split())
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    unit: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+    return unit

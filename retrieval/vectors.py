@@ -1,0 +1,96 @@
+"""Vectors kept by text and encoder: what was encoded once is never encoded again.
+
+The one mechanism behind moved files, unchanged passages of changed files, rebuilds and
+interrupted runs. Rows are float32 blobs in an SQLite file of the library home; losing the
+file costs time, never content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.encoder import Encoder, Progress, Vectors
+
+_SLICE = 64  # texts encoded between two saves: what an interruption can cost
+_PAGE = 500
+
+
+class VectorCache:
+    """Vectors on disk under (encoder fingerprint, text). Use it as a context manager."""
+
+    def __init__(self, path: Path, encoder: Encoder) -> None:
+        self._encoder = encoder
+        try:
+            self._db = self._open(path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise OSError(getattr(error, "sqlite_errorcode", 0), str(error), str(path)) from error
+            path.unlink()  # a damaged cache holds nothing that cannot be encoded again
+            self._db = self._open(path)
+        self.encoded = 0
+
+    @staticmethod
+    def _open(path: Path) -> sqlite3.Connection:
+        db = sqlite3.connect(path)
+        db.execute("pragma journal_mode = wal")
+        db.execute("pragma synchronous = normal")
+        db.execute("create table if not exists vectors (key blob primary key, vector blob not null) without rowid")
+        return db
+
+    def __enter__(self) -> VectorCache:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        """Return unit vectors `(n, dimensions)` for the texts, encoding only those never seen; `progress` counts all."""
+        keys = [self._key(text) for text in texts]
+        known = self._known(keys)
+        first = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        if progress:
+            progress(len(texts) - len(first))
+        # Longest first, so that a slice holds texts of like length and little is spent on padding.
+        missing = sorted(first, key=lambda key: len(first[key]), reverse=True)
+        for start in range(0, len(missing), _SLICE):
+            part = missing[start : start + _SLICE]
+            vectors = self._encoder.encode([first[key] for key in part], progress)
+            known.update(zip(part, vectors, strict=True))
+            with self._db:
+                self._db.executemany(
+                    "insert or replace into vectors values (?, ?)",
+                    [(key, vector.tobytes()) for key, vector in zip(part, vectors, strict=True)],
+                )
+        self.encoded += len(missing)
+        if not texts:
+            return np.empty((0, self._encoder.dimensions), dtype=np.float32)
+        return np.stack([known[key] for key in keys])
+
+    def keep_only(self, texts: Sequence[str]) -> None:
+        """Forget what a finished library does not use, once that is more than half of the rows."""
+        (rows,) = self._db.execute("select count(*) from vectors").fetchone()
+        if rows <= 2 * len(texts) + 1000:
+            return
+        with self._db:
+            self._db.execute("create temp table used (key blob primary key) without rowid")
+            self._db.executemany("insert or ignore into used values (?)", [(self._key(text),) for text in texts])
+            self._db.execute("delete from vectors where key not in (select key from used)")
+            self._db.execute("drop table used")
+
+    def _known(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        found: dict[bytes, NDArray[np.float32]] = {}
+        for start in range(0, len(keys), _PAGE):
+            part = keys[start : start + _PAGE]
+            marks = ",".join("?" * len(part))
+            rows = self._db.execute(f"select key, vector from vectors where key in ({marks})", part)  # noqa: S608 (marks only)
+            found.update((key, np.frombuffer(blob, dtype=np.float32)) for key, blob in rows)
+        return found
+
+    def _key(self, text: str) -> bytes:
+        return hashlib.sha256(f"{self._encoder.fingerprint}\0{text}".encode("utf-8", "surrogatepass")).digest()
