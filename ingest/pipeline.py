@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import numpy as np
 
 from ingest.chunk import chunk
 from ingest.chunk import fingerprint as chunker_fingerprint
 from ingest.discover import Found, assign_paths, find_files, sha256
 from ingest.documents import Document
 from ingest.readers import READERS
-from retrieval import topics
+from ingest.writer import Change, Progress, write_generation
 from retrieval.encoder import DEFAULT_MODEL, Encoder, find_model, model_fingerprint, open_encoder
 from retrieval.errors import FingerprintError, IndexCorruptError, IndexMissingError, ReadError
-from retrieval.index import DenseIndex
-from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest, SourceRecord, sort_records
 from retrieval.store import Home, storage_errors
-from retrieval.types import Passage, embedded_text
-from retrieval.vectors import VectorCache
+from retrieval.types import Passage
 
 MAX_FILE_BYTES = 512 * 2**20
-
-Progress = Callable[[str, int, int], None]
-"""Told of every step: its stage ("read", "encode", "write"), how much is done, of how much."""
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -191,7 +181,7 @@ def _match_moves(plan: _Plan, old: Mapping[tuple[str, str], SourceRecord]) -> No
 
 def _fold_copies(plan: _Plan) -> None:
     """Index one content once: of files with equal hashes the first by path is read, the others point to it."""
-    holders = {r.sha256: r.path for r in plan.keep if r.passages and not r.same_as}
+    holders = {r.sha256: r.path for r in plan.keep if not r.same_as and not r.skipped}
     orphans = [r for r in plan.keep if r.same_as and holders.get(r.sha256) != r.same_as]
     for record in orphans:  # the copy that was read is gone: read this one
         plan.keep.remove(record)
@@ -209,47 +199,15 @@ def _write(
     home: Home, live: Manifest | None, plan: _Plan, encoder: Encoder, rebuild: bool, progress: Progress, started: float
 ) -> Report:
     records, documents, passages = _read_all(plan, encoder, progress)
-    folder = home.begin(copy=live is not None and not rebuild)
-    try:
-        dense = DenseIndex(folder / "chroma")
-        try:
-            stale = [*plan.drop, *(path for path in documents if live)]
-            if stale and live and not rebuild:
-                dense.delete([i for at in range(0, len(stale), 500) for i in dense.ids({"path": {"$in": stale[at : at + 500]}})])
-            with VectorCache(home.path / "vectors.sqlite", encoder) as cache:
-                _add(dense, cache, passages, progress)
-                encoded = cache.encoded
-                everything = sorted(dense.all_passages(), key=lambda p: (p.locator.path, p.locator.span, p.id))
-                cache.keep_only([t for p in everything for t in ([embedded_text(p)] + ([p.entry.question] if p.entry else []))])
-            sources = sort_records([*plan.keep, *records])
-            _write_texts(folder / "texts", documents, sources)
-            vectors = dense.vectors([p.id for p in everything])
-            stacked = np.stack([vectors[p.id] for p in everything]) if everything else np.empty((0, encoder.dimensions), np.float32)
-            topics.build(everything, stacked, {r.path: r for r in sources}).write(folder)
-            counts = dense.count()
-        finally:
-            dense.close()
-        progress("write", 0, 1)
-        lexical = LexicalIndex.build([p.id for p in everything], [embedded_text(p) for p in everything])
-        lexical.save(folder / "lexical")
-        manifest = Manifest(
-            encoder=encoder.fingerprint,
-            model=encoder.name,
-            dimensions=encoder.dimensions,
-            chunker=chunker_fingerprint(encoder.max_tokens),
-            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            passages=counts[0],
-            questions=counts[1],
-            sources=sources,
-        )
-        manifest.write(folder)
-        _verify(folder, manifest, len(lexical))
-        home.commit(folder)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    progress("write", 1, 1)
-    return _report(plan, sources, folder.name, manifest.passages, encoded, started)
+    fresh = live is None or rebuild
+    change = Change(
+        sources=sort_records([*plan.keep, *records]),
+        passages=passages,
+        texts={r.text_name: documents[r.path].text for r in records if r.path in documents},
+        stale=() if fresh else (*plan.drop, *documents),
+    )
+    written = write_generation(home, encoder, change, fresh=fresh, progress=progress)
+    return _report(plan, change.sources, written.name, written.passages, written.encoded, started)
 
 
 def _read_all(
@@ -299,42 +257,6 @@ def _read(file: Path) -> Document:
     except (RecursionError, MemoryError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         # Readers meet whatever people keep; what no reader foresaw must not end the run.
         raise ReadError(f"{file.name}: cannot be read ({type(error).__name__}: {error}); please report this file's shape") from error
-
-
-def _add(dense: DenseIndex, cache: VectorCache, passages: Sequence[Passage], progress: Progress) -> None:
-    asked = [p for p in passages if p.entry and p.entry.part == 1]
-    texts = [embedded_text(p) for p in passages]
-    questions = [p.entry.question for p in asked if p.entry]
-    total, done = len(texts) + len(questions), 0
-
-    def count(n: int) -> None:
-        nonlocal done
-        done += n
-        progress("encode", done, total)
-
-    vectors = cache.encode([*texts, *questions], count)
-    dense.add(passages, vectors[: len(texts)])
-    dense.add_questions([p.id for p in asked], vectors[len(texts) :])
-
-
-def _write_texts(folder: Path, documents: Mapping[str, Document], sources: Iterable[SourceRecord]) -> None:
-    """Keep the extracted text of every indexed source, so that quotes can be shown in their context."""
-    by_path = {r.path: r for r in sources}
-    for path, document in documents.items():
-        (folder / by_path[path].text_name).write_bytes(document.text.encode("utf-8", "surrogatepass"))
-    wanted = {r.text_name for r in by_path.values()}
-    for file in folder.iterdir():
-        if file.name not in wanted:
-            file.unlink()
-
-
-def _verify(folder: Path, manifest: Manifest, lexical_rows: int) -> None:
-    counted = sum(r.passages for r in manifest.sources if not r.same_as)
-    if not manifest.passages == lexical_rows == counted:
-        raise IndexCorruptError(
-            f"the new generation {folder.name} does not agree with itself ({manifest.passages} vectors, {lexical_rows} lexical rows, "
-            f"{counted} passages); the last one stays live; please report this"
-        )
 
 
 def _report(

@@ -33,6 +33,8 @@ class Word:
     bold: bool = False
     mono: bool = False
     spaced: bool = False
+    loose: bool = False
+    """A sign of a math extension font: it hangs from its origin, so its baseline is only a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,8 @@ class Ink:
             x0, x1, y0 = -y0, -y1, x0
         size = abs(state.size * font.em) * math.hypot(c, d)
         if size:
-            self.turns[turn].append(Word(text, min(x0, x1), max(x0, x1), y0, size, font.bold, font.mono, spaced))
+            word = Word(text, min(x0, x1), max(x0, x1), y0, size, font.bold, font.mono, spaced, font.drop > 0)
+            self.turns[turn].append(word)
 
     def _path_point(self, operands: Sequence[object]) -> None:
         self._path.append((_number(operands[-2]), _number(operands[-1])))

@@ -59,17 +59,21 @@ class Row:
         rise = (word.y - self.y) / self.size
         if abs(rise) <= 0.2:
             return abs(rise)
+        if word.loose:
+            return abs(rise) if abs(rise) < 1.1 and self._near(word, 1.0) else None
         if word.size >= SCRIPT * self.size or word.size < 0.4 * self.size or not -0.5 <= rise <= 0.7:
             return None
-        reach = 0.5 * self.size
-        near = any(word.x0 <= other.x1 + reach and other.x0 - reach <= word.x1 for other in self.words)
-        return abs(rise) if near else None
+        return abs(rise) if self._near(word, 0.5) else None
+
+    def _near(self, word: Word, em: float) -> bool:
+        reach = em * self.size
+        return any(word.x0 <= other.x1 + reach and other.x0 - reach <= word.x1 for other in self.words)
 
 
 def rows_of(words: Iterable[Word]) -> list[Row]:
     """Group words into rows, top to bottom; larger words found a row first, so that scripts can join it."""
     rows: list[Row] = []
-    for word in sorted(words, key=lambda w: (-round(w.size), -w.y, w.x0)):
+    for word in sorted(words, key=lambda w: (w.loose, -round(w.size), -w.y, w.x0)):
         distances = [(distance, i) for i, row in enumerate(rows) if (distance := row.takes(word)) is not None]
         if distances:
             rows[min(distances)[1]].words.append(word)
@@ -90,7 +94,7 @@ def cells_of(row: Row) -> list[str]:
         gap = (word.x0 - end) / em
         rise = (word.y - row.y) / row.size
         shifted = "^" if rise > 0.2 else "_" if rise < -0.08 else ""
-        now = shifted if word.size < SCRIPT * row.size and (last or level) else ""
+        now = shifted if word.size < SCRIPT * row.size and not word.loose and (last or level) else ""
         space = gap > WORD_GAP or (word.spaced and gap > 0.05)
         if level and (now != level or space):
             cells[-1].append(_script(level, scripts, last))
@@ -232,15 +236,15 @@ def find_gutter(words: Sequence[Word], like: Gutter | None = None) -> Gutter | N
     width = right - left
     blocked = [0] * (int(width) + 2)
     for row in rows:
-        start = end = row.words[0].x0
+        start, end, size = row.words[0].x0, row.words[0].x0, row.size
         for word in (*row.words, None):
-            if word is not None and word.x0 - end < GUTTER * row.size:
-                end = max(end, word.x1)
+            if word is not None and word.x0 - end < GUTTER * min(size, word.size):
+                end, size = max(end, word.x1), word.size
                 continue
             for x in range(round(start - left), round(end - left) + 1):
                 blocked[min(x, len(blocked) - 1)] += 1
             if word is not None:
-                start, end = word.x0, word.x1
+                start, end, size = word.x0, word.x1, word.size
     low, high = (0.2 * width, 0.8 * width) if like is None else (like.x0 - left - 2, like.x1 - left + 2)
     xs = range(max(0, round(low)), min(len(blocked), round(high)))
     if not xs or width < 15 * statistics.median(row.size for row in rows):

@@ -1,0 +1,318 @@
+"""From the lines of a PDF to its blocks: headings, paragraphs, lists, code and tables.
+
+Every block lies on one page. What cannot be told from looks alone (a short line, a bold one)
+is decided with its neighbors; where in doubt, lines become prose.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal
+
+from ingest.documents import BlockKind, Span
+from ingest.readers.pdf_layout import Line
+from ingest.readers.pdf_mend import HYPHENS, Vocabulary, join
+
+Tag = Literal["heading", "code", "table", "item", "formula", "text"]
+
+_BULLET = re.compile(r"([•◦▪▫‣●○■□◆◇➢➤✓✔✗☐☑❑❒❖∗·–—*-]|\(?(\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)])(?= |$)")
+_LABEL = re.compile(r"\(?[\dA-Za-z]{1,3}(\.\d{1,2})*[.):]?|[^\w\s]")
+_NUMBERED = re.compile(r"(?:(?:chapter|part|section|appendix|lecture|kapitel)\s+)?(?:(\d{1,2}(?:\.\d{1,2}){0,4})|[A-Z]|[IVX]{1,5})[.:)]?\s+(?=[^\W\d_])", re.I)
+_MATH = re.compile(r"[=<>≤≥⩽⩾≠≈∼←→↔⟶∈∉∀∃∑∏∫√∂∇∞±×·|^_+−\u0370-\u03ff]")
+_LONG_WORD = re.compile(r"[^\W\d_]{3,}")
+_FUNCTION = re.compile(r"(?:log|exp|max|min|arg|lim|sup|inf|sin|cos|tan|tanh|det|Var|Cov|std|sgn|sign|rank|softmax|ReLU|if|opt|for|all)+", re.I)
+_END = re.compile(r"[.!?:;。！？؟…][\"'”’)\]]*$")
+_LEADER = re.compile(r"(?:\s?\.){4,}|(?:\s?·){4,}|…{2,}")
+
+
+@dataclass(slots=True)
+class Piece:
+    """A block before it has its place in the text; `units` are relative to `text`."""
+
+    kind: BlockKind
+    text: str
+    page: int
+    lines: list[Line]
+    units: tuple[Span, ...] = ()
+    level: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OutlineEntry:
+    """A bookmark; `level` from 1, `page` 1-based, `top` and `left` in points where the file says them."""
+
+    title: str
+    level: int
+    page: int
+    top: float | None = None
+    left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What is normal in this document."""
+
+    size: float
+    bold: bool
+    mono: bool
+    leading: dict[float, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, lines: Sequence[Line]) -> Style:
+        sizes: Counter[float] = Counter()
+        bold = mono = 0
+        for line in lines:
+            sizes[_step(line.size)] += len(line.text)
+            bold += line.bold * len(line.text)
+            mono += line.mono * len(line.text)
+        total = max(1, sum(sizes.values()))
+        gaps: defaultdict[float, list[float]] = defaultdict(list)
+        for above, below in pairwise(lines):
+            gap = above.y - below.y
+            if above.column == below.column and _alike(above, below) and 0.8 < gap / below.size < 2.2:
+                gaps[_step(below.size)].append(gap)
+        leading = {size: statistics.median(found) for size, found in gaps.items() if len(found) > 3}
+        return cls(max(sizes, key=lambda s: (sizes[s], s), default=10.0), bold > total / 2, mono > 0.8 * total, leading)
+
+    def gap(self, line: Line) -> float:
+        """Return the usual distance between lines of this size."""
+        known = self.leading.get(_step(line.size))
+        return known or line.size * self.leading.get(self.size, 1.25 * self.size) / self.size
+
+
+def _step(size: float) -> float:
+    return round(2 * size) / 2
+
+
+def _alike(a: Line, b: Line) -> bool:
+    return max(a.size, b.size) < 1.12 * min(a.size, b.size)
+
+
+def key_of(title: str) -> str:
+    """Return what two spellings of one title share: letters and digits, without a section number."""
+    return "".join(ch for ch in _NUMBERED.sub("", title).casefold() if ch.isalnum())
+
+
+def pieces_of(lines: Sequence[Line], page: int, style: Style, words: Vocabulary, outline: Sequence[OutlineEntry]) -> list[Piece]:
+    """Group the lines of one page, which stand in reading order."""
+    levels = _outlined(lines, outline)
+    tags = [_tag(lines, i, style) if i not in levels else "heading" for i in range(len(lines))]
+    tags = _settled(lines, tags, style)
+    groups: list[tuple[Tag, list[list[Line]]]] = []
+    starts: list[int] = []
+    for i, (line, tag) in enumerate(zip(lines, tags, strict=True)):
+        before = lines[i - 1] if i else None
+        last = groups[-1] if groups else None
+        if before is not None and last is not None and _continues(last, tag, before, line, style, levels.get(i), levels.get(starts[-1])):
+            if tag == "item" or (last[0] in ("code", "table") and tag == last[0]) or (tag == "formula" or tags[i - 1] == "formula"):
+                last[1].append([line])
+            else:
+                last[1][-1].append(line)
+        else:
+            groups.append((tag, [[line]]))
+            starts.append(i)
+    return [
+        _piece(tag, parts, page, words, style, levels.get(start, 0)) for (tag, parts), start in zip(groups, starts, strict=True)
+    ]
+
+
+def _outlined(lines: Sequence[Line], outline: Sequence[OutlineEntry]) -> dict[int, int]:
+    """Return the level of each line that is the title of a bookmark to this page, alone or with the lines after it."""
+    levels: dict[int, int] = {}
+    for entry in outline:
+        wanted = key_of(entry.title)
+        found = [
+            (abs(line.y + line.size - entry.top) if entry.top is not None else -line.size, i, count)
+            for i, line in enumerate(lines)
+            for count in (1, 2, 3)
+            if i not in levels and wanted and key_of(" ".join(x.text for x in lines[i : i + count])) == wanted
+        ]
+        if found:
+            _, start, count = min(found)
+            levels.update({i: entry.level for i in range(start, min(start + count, len(lines)))})
+    return levels
+
+
+def _tag(lines: Sequence[Line], i: int, style: Style) -> Tag:
+    line = lines[i]
+    if line.mono and not style.mono:
+        return "code"
+    if len(_cells(line)) > 1:
+        return "table"
+    if _is_formula(line):
+        return "formula"
+    if _is_heading(lines, i, style):
+        return "heading"
+    if _BULLET.match(line.text) and len(line.text) > 2:
+        return "item"
+    return "text"
+
+
+def _cells(line: Line) -> Sequence[str]:
+    """The cells of a line; a bullet or a section number in front is none."""
+    return line.cells[1:] if len(line.cells) > 1 and _LABEL.fullmatch(line.cells[0]) else line.cells
+
+
+def _is_formula(line: Line) -> bool:
+    tokens = line.text.split()
+    words = [w for w in _LONG_WORD.findall(line.text) if not _FUNCTION.fullmatch(w)]
+    return bool(_MATH.search(line.text)) and sum(map(len, words)) <= 0.25 * len("".join(tokens)) and len(words) < 5
+
+
+def _is_heading(lines: Sequence[Line], i: int, style: Style) -> bool:
+    line = lines[i]
+    text = line.text
+    words = text.split()
+    letters = sum(ch.isalpha() for ch in text)
+    if letters < 3 or len(words) > 16 or text[-1] in ".,;" and not text.endswith("...") or 2 * letters < len("".join(words)):
+        return False
+    if line.size > 1.12 * style.size:
+        return True
+    before = lines[i - 1] if i else None
+    gap = before.y - line.y if before is not None and before.column == line.column else None
+    apart = gap is None or gap < 0 or gap > 1.15 * style.gap(line)
+    if not apart or line.size < 0.92 * style.size or text[0].islower() or len(words) > 12:
+        return False
+    if line.bold and not style.bold:
+        return True
+    after = lines[i + 1] if i + 1 < len(lines) else None
+    alone = after is None or after.column != line.column or line.y - after.y > 1.15 * style.gap(line)
+    return alone and (text.isupper() or bool(_NUMBERED.match(text) and not _END.search(text))) and letters > 3
+
+
+def _settled(lines: Sequence[Line], tags: list[Tag], style: Style) -> list[Tag]:
+    """Take back what its neighbors do not bear out: one row makes no table."""
+    near = [
+        a.column == b.column and 0 <= a.y - b.y < 4 * style.gap(b) for a, b in pairwise(lines)
+    ]
+    settled = list(tags)
+    for i, tag in enumerate(tags):
+        before = tags[i - 1] if i and near[i - 1] else None
+        after = tags[i + 1] if i + 1 < len(tags) and near[i] else None
+        if tag == "table" and "table" not in (before, after):
+            line = lines[i]
+            settled[i] = "formula" if _is_formula(line) else "item" if _BULLET.match(line.text) else "text"
+        elif tag in ("text", "formula", "heading") and before == after == "table" and len(lines[i].text) < 40 and lines[i].size <= 1.12 * style.size:
+            settled[i] = "table"
+    return settled
+
+
+def _continues(
+    last: tuple[Tag, list[list[Line]]], tag: Tag, before: Line, line: Line, style: Style, level: int | None, last_level: int | None
+) -> bool:
+    kind, parts = last
+    gap = before.y - line.y if before.column == line.column else -1.0
+    near = 0 <= gap < 2.2 * style.gap(line)
+    if kind == "heading" or tag == "heading":
+        short = sum(len(part) for part in parts) < 3
+        return kind == tag and near and short and _alike(before, line) and before.bold == line.bold and level == last_level and gap < 1.6 * line.size
+    if kind in ("code", "table") or tag in ("code", "table"):
+        return kind == tag and 0 <= gap < 4 * style.gap(line)
+    if tag == "item":
+        return kind == "item" and (near or gap < 0)
+    if tag == "formula":
+        tight = 0 <= gap < 3.5 * style.gap(line)
+        return kind == "formula" and tight or kind in ("text", "item") and tight and not re.search(r"[.!?。]$", before.text)
+    if kind == "item":
+        first = parts[-1][0]
+        hangs = line.x0 > first.x0 + 0.5 * line.size
+        return near and _alike(before, line) and (hangs or line.text[0].islower() or not _breaks(before, line, style))
+    if kind == "formula":
+        return 0 <= gap < 3 * style.gap(line) and line.text[0].islower()
+    if _is_formula(before):
+        return 0 <= gap < 3 * style.gap(line) and line.text[0].islower()
+    return not _breaks(before, line, style)
+
+
+def _breaks(before: Line, line: Line, style: Style) -> bool:
+    """Return whether a new paragraph starts at `line`."""
+    text = line.text
+    if before.column != line.column or line.y > before.y:
+        return bool(_END.search(before.text)) or not text[0].islower() or not _alike(before, line)
+    if not _alike(before, line) or before.y - line.y > 1.35 * style.gap(line):
+        return True
+    if before.text[-1] in HYPHENS and text[0].islower():
+        return False
+    ended = bool(_END.search(before.text)) or not text[0].islower()
+    indented = line.x0 - before.x0 > 0.7 * line.size
+    fitted = before.x1 + 0.3 * line.size + line.first < before.right - 0.5 * line.size
+    return ended and (indented or (fitted and bool(_END.search(before.text) or _LEADER.search(before.text) or line.cells[1:])))
+
+
+def _piece(tag: Tag, parts: list[list[Line]], page: int, words: Vocabulary, style: Style, level: int) -> Piece:
+    lines = [line for part in parts for line in part]
+    hanging = any(line.x0 > part[0].x0 + 0.5 * line.size for part in parts for line in part[1:])
+    if tag == "heading":
+        return Piece("heading", join([line.text for line in lines], words), page, lines, level=level)
+    if tag == "code":
+        return _joined("code", _indented(lines, style), page, lines)
+    texts = [join([line.text for line in part], words) for part in parts]
+    if tag == "table":
+        return _joined("table", ["  ".join(line.cells) for line in lines], page, lines)
+    if tag == "item" and (len(parts) > 1 or hanging):
+        return _joined("list", texts, page, lines)
+    return Piece("prose", "\n".join(texts), page, lines)
+
+
+def _joined(kind: BlockKind, texts: Sequence[str], page: int, lines: list[Line]) -> Piece:
+    units: list[Span] = []
+    at = 0
+    for text in texts:
+        units.append((at, at + len(text)))
+        at += len(text) + 1
+    return Piece(kind, "\n".join(texts), page, lines, tuple(units))
+
+
+def _indented(lines: Sequence[Line], style: Style) -> list[str]:
+    """Return code lines with their indentation, which in a PDF is only a position, and with their empty lines."""
+    left = min(line.x0 for line in lines)
+    texts: list[str] = []
+    for i, line in enumerate(lines):
+        if i and lines[i - 1].y - line.y > 1.7 * style.gap(line):
+            texts[-1] += "\n"
+        width = (line.x1 - line.x0) / max(1, len(line.text))
+        texts.append(" " * round((line.x0 - left) / width) + line.text if width else line.text)
+    return texts
+
+
+def headings_of(pieces: Sequence[Piece], title: str | None) -> None:
+    """Set the level of every heading: a bookmark's own, else by size, weight and section number.
+
+    Large lines of the title page that are no headings (authors, a date) become prose: nothing
+    but another heading follows them, and their style never comes back.
+    """
+    found = [piece for piece in pieces if piece.kind == "heading"]
+    uses = Counter(_style_of(piece) for piece in found)
+    for piece, after in pairwise(pieces):
+        lonely = uses[_style_of(piece)] == 1 or (uses[_style_of(piece)] < 4 and piece.page == 1)
+        if piece.kind == after.kind == "heading" and not piece.level and lonely and piece.text != title and piece.page <= 2 and not _NUMBERED.match(piece.text):
+            piece.kind = "prose"
+    found = [piece for piece in found if piece.kind == "heading"]
+    known = {_style_of(piece): piece.level for piece in found if piece.level}
+    deepest = max(known.values(), default=0)
+    ranked = sorted({_style_of(piece) for piece in found if piece.text != title} - set(known))
+    for piece in found:
+        style = _style_of(piece)
+        if not piece.level:
+            piece.level = known.get(style) or (deepest + 1 + ranked.index(style) if style in ranked else 1)
+
+
+def _style_of(piece: Piece) -> tuple[float, bool, int]:
+    """Order styles from the top of a document's structure down."""
+    line = piece.lines[0]
+    number = _NUMBERED.match(piece.text)
+    depth = number[1].count(".") if number and number[1] else 0
+    return -_step(line.size), not line.bold, depth
+
+
+def largest_heading(pieces: Iterable[Piece]) -> str | None:
+    """Return the text of the largest heading of the first two pages, the first of equals."""
+    first = [piece for piece in pieces if piece.kind == "heading" and piece.page <= 2]
+    if not first:
+        return None
+    return max(first, key=lambda piece: (_step(piece.lines[0].size), -piece.page)).text

@@ -1,0 +1,112 @@
+"""Finds what stands on the page and not in the text: running headers and footers, page numbers."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ingest.readers.pdf_ink import Word
+from ingest.readers.pdf_layout import Row, cells_of, rows_of
+
+MIN_PAGES = 3
+_DEPTH = 3
+"""How many rows from the edge may be furniture."""
+
+_ROMAN = re.compile(r"(?=.)(x{0,3}l?x{0,3})(ix|iv|v?i{0,3})")
+_BARE = re.compile(r"\W*(?:(?:page|p\.?|seite)\W*)?(\d{1,4}|[ivxl]+)(?:\W*(?:of|/|von)\W*\d+)?\W*", re.I)
+_DIGITS = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    page: int
+    zone: str
+    depth: int
+    text: str
+    loud: bool
+    row: Row
+
+
+def without_furniture(pages: Sequence[Sequence[Word]], body_size: float) -> list[list[Word]]:
+    """Return the words of each page without lines that repeat at its top or bottom, digits aside.
+
+    A line repeats where at least three pages, and more than half of all pages or of the odd or even ones,
+    have it; a page number is one that counts along with the pages.
+    """
+    edges = [edge for page, words in enumerate(pages) for edge in _edges(page, words, body_size)]
+    dropped: defaultdict[int, set[int]] = defaultdict(set)
+    for edge in (*_repeated(edges, len(pages)), *_numbered(edges, len(pages))):
+        dropped[edge.page].update(id(word) for word in edge.row.words)
+    return [[word for word in words if id(word) not in dropped[page]] for page, words in enumerate(pages)]
+
+
+def _edges(page: int, words: Sequence[Word], body_size: float) -> Iterable[_Edge]:
+    rows = rows_of(words)
+    for zone, ordered in (("top", rows), ("bottom", rows[::-1])):
+        for depth, row in enumerate(ordered[:_DEPTH]):
+            text = " ".join(" ".join(cells_of(row)).casefold().split())
+            emphatic = row.size > 1.1 * body_size or all(word.bold for word in row.words)
+            loud = emphatic and zone == "top" and len(cells_of(row)) == 1
+            yield _Edge(page, zone, depth, text, loud, row)
+
+
+def _often(pages: Iterable[int], total: int) -> bool:
+    seen = set(pages)
+    return any(
+        len(part) >= MIN_PAGES and 2 * len(part) > size
+        for part, size in (
+            (seen, total),
+            ({p for p in seen if p % 2 == 0}, (total + 1) // 2),
+            ({p for p in seen if p % 2}, total // 2),
+        )
+    )
+
+
+def _repeated(edges: Sequence[_Edge], total: int) -> list[_Edge]:
+    groups: defaultdict[tuple[str, str], list[_Edge]] = defaultdict(list)
+    for edge in edges:
+        groups[edge.zone, _DIGITS.sub("#", edge.text)].append(edge)
+    found: list[_Edge] = []
+    for (_, masked), group in groups.items():
+        if not _often((edge.page for edge in group), total):
+            continue
+        verbatim = Counter(edge.text for edge in group)
+        # "Day 3" in large letters on top of every page is a heading that counts, not furniture.
+        counts = "#" in masked and any(ch.isalpha() for ch in masked) and "page" not in masked
+        found.extend(edge for edge in group if not (counts and edge.loud and verbatim[edge.text] == 1))
+    return found
+
+
+def _numbered(edges: Sequence[_Edge], total: int) -> list[_Edge]:
+    """Find rows with the page number in them: at either end where most pages have it there, else alone in its row."""
+    outer = [edge for edge in edges if edge.depth == 0]
+    ahead: defaultdict[tuple[str, int], list[_Edge]] = defaultdict(list)
+    for edge in outer:
+        words = edge.text.split()
+        for offset in {number - edge.page for word in (words[:1] + words[-1:]) if (number := _number(word)) is not None}:
+            ahead[edge.zone, offset].append(edge)
+    found = [
+        edge for group in ahead.values() if _often((e.page for e in group), total) for edge in group if not edge.loud
+    ]
+    for edge in outer:
+        bare = _BARE.fullmatch(edge.text)
+        number = _number(bare[1]) if bare else None
+        if number is not None:
+            alike = ahead.get((edge.zone, number - edge.page), [])
+            if number == edge.page + 1 or len(alike) >= MIN_PAGES or "page" in edge.text:
+                found.append(edge)
+    return found
+
+
+def _number(word: str) -> int | None:
+    word = word.strip(".-–—|[]()")
+    if word.isdecimal() and len(word) < 5:
+        return int(word)
+    roman = _ROMAN.fullmatch(word)
+    if roman is None:
+        return None
+    values = {"i": 1, "v": 5, "x": 10, "l": 50}
+    digits = [values[ch] for ch in word]
+    return sum(-d if any(later > d for later in digits[i + 1 :]) else d for i, d in enumerate(digits))

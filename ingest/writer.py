@@ -1,0 +1,134 @@
+"""A change to a new generation: vectors, lexical rows, topics and texts written together, verified, swapped in."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ingest.chunk import fingerprint as chunker_fingerprint
+from retrieval import topics
+from retrieval.encoder import Encoder
+from retrieval.errors import IndexCorruptError
+from retrieval.index import DenseIndex
+from retrieval.lexical import LexicalIndex
+from retrieval.manifest import Manifest, SourceRecord
+from retrieval.store import Home
+from retrieval.types import Passage, embedded_text
+from retrieval.vectors import VectorCache
+
+Progress = Callable[[str, int, int], None]
+"""Told of every step: its stage ("read", "encode", "write"), how much is done, of how much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the next generation gains and loses; `stale` are paths whose present passages go."""
+
+    sources: tuple[SourceRecord, ...]
+    passages: Sequence[Passage]
+    texts: Mapping[str, str] = field(default_factory=dict)
+    stale: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A committed generation: its name, its passages, and how many texts had to be encoded."""
+
+    name: str
+    passages: int
+    encoded: int
+
+
+def write_generation(home: Home, encoder: Encoder, change: Change, *, fresh: bool, progress: Progress) -> Written:
+    """Write, verify and commit the next generation, from nothing where `fresh`, else from a copy of the live one.
+
+    Call it under the writer lock. Raises IndexCorruptError, leaving the live generation as it
+    is, where the new one does not agree with itself.
+    """
+    folder = home.begin(copy=not fresh)
+    try:
+        with VectorCache(home.path / "vectors.sqlite", encoder) as cache:
+            passages, questions = _write_dense(folder, cache, change, progress)
+        progress("write", 0, 1)
+        lexical = LexicalIndex.build([p.id for p in passages], [embedded_text(p) for p in passages])
+        lexical.save(folder / "lexical")
+        _write_texts(folder / "texts", change)
+        manifest = Manifest(
+            encoder=encoder.fingerprint,
+            model=encoder.name,
+            dimensions=encoder.dimensions,
+            chunker=chunker_fingerprint(encoder.max_tokens),
+            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            passages=len(passages),
+            questions=questions,
+            sources=change.sources,
+        )
+        manifest.write(folder)
+        _verify(folder, manifest, len(lexical))
+        home.commit(folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    progress("write", 1, 1)
+    return Written(folder.name, len(passages), cache.encoded)
+
+
+def _write_dense(folder: Path, cache: VectorCache, change: Change, progress: Progress) -> tuple[list[Passage], int]:
+    """Bring the vectors in step and write the topics; return all passages in library order and the count of questions."""
+    dense = DenseIndex(folder / "chroma")
+    try:
+        for at in range(0, len(change.stale), 500):
+            dense.delete(dense.ids({"path": {"$in": list(change.stale[at : at + 500])}}))
+        _add(dense, cache, change.passages, progress)
+        passages = sorted(dense.all_passages(), key=lambda p: (p.locator.path, p.locator.span, p.id))
+        cache.keep_only([t for p in passages for t in ([embedded_text(p)] + ([p.entry.question] if p.entry else []))])
+        vectors = dense.vectors([p.id for p in passages])
+        stacked = np.stack([vectors[p.id] for p in passages]) if passages else np.empty((0, 1), np.float32)
+        topics.build(passages, stacked, {r.path: r for r in change.sources}).write(folder)
+        counts = dense.count()
+        if counts[0] != len(passages):
+            raise IndexCorruptError(f"the vector index counts {counts[0]} passages and holds {len(passages)}; the last generation stays live")
+        return passages, counts[1]
+    finally:
+        dense.close()
+
+
+def _add(dense: DenseIndex, cache: VectorCache, passages: Sequence[Passage], progress: Progress) -> None:
+    asked = [(p.id, p.entry.question) for p in passages if p.entry and p.entry.part == 1]
+    texts = [embedded_text(p) for p in passages]
+    total, done = len(texts) + len(asked), 0
+
+    def count(n: int) -> None:
+        nonlocal done
+        done += n
+        progress("encode", done, total)
+
+    vectors = cache.encode([*texts, *(question for _, question in asked)], count)
+    dense.add(passages, vectors[: len(texts)])
+    dense.add_questions([id_ for id_, _ in asked], vectors[len(texts) :])
+
+
+def _write_texts(folder: Path, change: Change) -> None:
+    """Keep the extracted text of every indexed source, so that quotes can be shown in their context."""
+    for name, text in change.texts.items():
+        target = folder / name
+        target.unlink(missing_ok=True)  # it may be linked to the file of the live generation
+        target.write_bytes(text.encode("utf-8", "surrogatepass"))
+    wanted = {r.text_name for r in change.sources}
+    for file in folder.iterdir():
+        if file.name not in wanted:
+            file.unlink()
+
+
+def _verify(folder: Path, manifest: Manifest, lexical_rows: int) -> None:
+    counted = sum(r.passages for r in manifest.sources if not r.same_as)
+    if not manifest.passages == lexical_rows == counted:
+        raise IndexCorruptError(
+            f"the new generation {folder.name} does not agree with itself ({manifest.passages} vectors, {lexical_rows} lexical rows, "
+            f"{counted} passages); the last one stays live; please report this"
+        )

@@ -1,0 +1,299 @@
+"""The `prep` command. Results on stdout, everything else on stderr; errors are one line and exit 1."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+
+import typer
+
+from retrieval.errors import IndexMissingError, PrepdeskError, QueryError
+from retrieval.library import default_home, quiet
+from retrieval.store import Home
+from retrieval.types import MODES, PASSAGE_KINDS
+
+if TYPE_CHECKING:
+    from retrieval import Filters, Library
+
+app = typer.Typer(
+    help="Answers from your own interview material, with the passage each one comes from.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+IndexOption = Annotated[
+    Path | None, typer.Option("--index", envvar="PREP_INDEX", help="Library home; by default the one of your user account.", metavar="DIR")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
+ModeOption = Annotated[str, typer.Option("--mode", help="hybrid, dense or lexical.")]
+QueriesOption = Annotated[
+    Path | None, typer.Option("--queries", help='File of {"_id", "text"} lines; prints one JSON line for each.', metavar="FILE.jsonl")
+]
+
+
+def command(**options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register a command whose PrepdeskErrors become one line on stderr and exit code 1."""
+
+    def register(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return function(*args, **kwargs)
+            except PrepdeskError as error:
+                print(f"prep: {' '.join(str(error).split())}", file=sys.stderr)
+                raise typer.Exit(1) from error
+            except KeyboardInterrupt as error:
+                print("prep: interrupted; nothing already indexed is lost", file=sys.stderr)
+                raise typer.Exit(130) from error
+            except BrokenPipeError as error:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise typer.Exit(0) from error
+
+        return app.command(**options)(run)
+
+    return register
+
+
+@command(epilog="Example: prep ingest ~/notes")
+def ingest(
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="[PATH...]", help="Files or folders; none: the bundled corpus.")] = None,
+    index: IndexOption = None,
+    model: Annotated[str | None, typer.Option("--model", help="A sentence-transformers model: name or folder.")] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Read and embed everything anew.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")] = False,
+    wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for another writer.")] = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Build or update the index from your files."""
+    from dataclasses import asdict
+
+    from ingest.bundled import bundled_corpus
+    from ingest.pipeline import ingest as run
+    from ui import console
+
+    home = Home(index or default_home())
+    roots = list(paths or [])
+    if not roots and not (rebuild and home.current_name()):
+        roots = [bundled_corpus()]
+    with console.ingest_progress() as progress:
+        report = run(home, roots, model=model, rebuild=rebuild, dry_run=dry_run, wait=wait, progress=progress)
+    if as_json:
+        _print_json(asdict(report))
+    else:
+        console.print_report(report)
+
+
+@command(epilog='Example: prep ask "When do I prefer L1 over L2?"')
+def ask(
+    question: Annotated[str | None, typer.Argument(help="Your question, in your own words.")] = None,
+    index: IndexOption = None,
+    queries: QueriesOption = None,
+    kind: Annotated[list[str] | None, typer.Option("--kind", help="Only passages of this kind: prose, qa, code, table, list.")] = None,
+    topic: Annotated[list[str] | None, typer.Option("--topic", help="Only passages with this topic.")] = None,
+    source: Annotated[list[str] | None, typer.Option("--source", help="Only this source or folder of the library.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer a question from your library, every sentence with its source."""
+    from retrieval.wire import answer_json
+    from ui import console
+
+    filters = _filters(kind, topic, source)
+    with _open_or_build(index) as library:
+        if queries is not None:
+            for id_, text in _read_queries(queries):
+                _print_json({"_id": id_, **answer_json(library.ask(text, filters=filters))}, indent=None)
+            return
+        answer = library.ask(_given(question, "question"), filters=filters)
+        if as_json:
+            _print_json(answer_json(answer))
+        else:
+            console.print_answer(answer)
+
+
+@command(epilog="Example: prep search 'vanishing gradients' --k 3 --explain")
+def search(
+    query: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
+    index: IndexOption = None,
+    k: Annotated[int, typer.Option("--k", min=1, max=1000, help="How many passages.")] = 5,
+    mode: ModeOption = "hybrid",
+    kind: Annotated[list[str] | None, typer.Option("--kind", help="Only passages of this kind: prose, qa, code, table, list.")] = None,
+    topic: Annotated[list[str] | None, typer.Option("--topic", help="Only passages with this topic.")] = None,
+    source: Annotated[list[str] | None, typer.Option("--source", help="Only this source or folder of the library.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
+    queries: QueriesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank the passages of your library for a query."""
+    from retrieval.wire import hit_json, search_json
+    from ui import console
+
+    chosen, filters = _mode(mode), _filters(kind, topic, source)
+    with _open_or_build(index) as library:
+        if queries is not None:
+            for id_, text in _read_queries(queries):
+                hits = library.search(text, k, mode=chosen, filters=filters)
+                _print_json({"_id": id_, "hits": [hit_json(hit) for hit in hits]}, indent=None)
+            return
+        text = _given(query, "query")
+        hits = library.search(text, k, mode=chosen, filters=filters)
+        if as_json:
+            _print_json(search_json(text, hits))
+        else:
+            console.print_hits(hits, explain=explain)
+
+
+@command(epilog="Example: prep related regularization")
+def related(
+    topic: Annotated[str, typer.Argument(help="A topic: its name, or words near it.")],
+    index: IndexOption = None,
+    k: Annotated[int, typer.Option("--k", min=1, help="How many topics.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Show related topics, why, and the questions to practise on them."""
+    from retrieval.wire import related_json
+    from ui import console
+
+    with _open_or_build(index) as library:
+        found = library.find_topic(topic)
+        near = library.related(topic, k)
+        if as_json:
+            _print_json(related_json(found, near))
+        else:
+            console.print_related(found, near)
+
+
+@command(epilog="Example: prep topics")
+def topics(index: IndexOption = None, as_json: JsonOption = False) -> None:
+    """Show the topic tree of your library."""
+    from retrieval.wire import topic_json
+    from ui import console
+
+    with _open_or_build(index) as library:
+        if as_json:
+            _print_json({"topics": [topic_json(t) for t in library.topics()]})
+        else:
+            console.print_topics(library.topics())
+
+
+@command(epilog="Example: prep status --sources")
+def status(
+    index: IndexOption = None,
+    sources: Annotated[bool, typer.Option("--sources", help="List every source.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is indexed, what failed and why."""
+    from dataclasses import asdict
+
+    from retrieval.manifest import Manifest
+    from retrieval.status import facts
+    from ui import console
+
+    home = Home(index or default_home())
+    folder = home.current()
+    manifest = Manifest.read(folder)
+    if as_json:
+        _print_json({**facts(home, folder, manifest), "sources": [asdict(r) for r in manifest.sources]})
+    else:
+        console.print_status(manifest, facts(home, folder, manifest), sources=sources)
+
+
+@command(epilog="Example: prep ui --port 8600")
+def ui(
+    index: IndexOption = None,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this machine.")] = 8501,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = True,
+) -> None:
+    """Open the app in your browser, on this machine only."""
+    import subprocess
+
+    _open_or_build(index).close()
+    environment = {**os.environ, "PREP_INDEX": str(index or default_home())}
+    flags = {
+        "server.address": "127.0.0.1",
+        "server.port": port,
+        "server.headless": str(not browser).lower(),
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "minimal",
+    }
+    script = Path(__file__).with_name("app.py")
+    arguments = [f"--{name}={value}" for name, value in flags.items()]
+    try:
+        code = subprocess.call([sys.executable, "-m", "streamlit", "run", str(script), *arguments], env=environment)
+    except KeyboardInterrupt:
+        code = 0
+    raise typer.Exit(code)
+
+
+def _open_or_build(index: Path | None) -> Library:
+    """Open the library; where there is none yet, build that of the bundled corpus first."""
+    from retrieval import Library
+
+    home = Home(index or default_home())
+    try:
+        return Library(home)
+    except IndexMissingError:
+        if index is not None and index.exists() and not index.is_dir():
+            raise
+    from ingest.bundled import bundled_corpus
+    from ingest.pipeline import ingest as build
+    from ui import console
+
+    console.err.print(f"No index at {home.path} yet: building that of the bundled corpus (about a minute, once).")
+    with console.ingest_progress() as progress:
+        build(home, [bundled_corpus()], progress=progress)
+    return Library(home)
+
+
+def _filters(kinds: list[str] | None, topics: list[str] | None, sources: list[str] | None) -> Filters | None:
+    from retrieval import Filters
+
+    if not (kinds or topics or sources):
+        return None
+    chosen = tuple(k for k in PASSAGE_KINDS if k in (kinds or ()))
+    if unknown := set(kinds or ()) - set(chosen):
+        raise QueryError(f"no passage kind {', '.join(sorted(unknown))}; choose from {', '.join(PASSAGE_KINDS)}")
+    return Filters(chosen, tuple(topics or ()), tuple(sources or ()))
+
+
+def _mode(name: str) -> Any:
+    if name not in MODES:
+        raise QueryError(f"no search mode {name!r}; choose one of {', '.join(MODES)}")
+    return name
+
+
+def _given(text: str | None, what: str) -> str:
+    if text is None:
+        raise QueryError(f"no {what} given; type one in quotes, or use --queries FILE.jsonl")
+    return text
+
+
+def _read_queries(path: Path) -> list[tuple[str, str]]:
+    from evals.gold import read_queries
+
+    return read_queries(path)
+
+
+def _print_json(value: Any, indent: int | None = 2) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=indent) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Run the command line."""
+    quiet()
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""What the `prep` command prints for people: answers, hits, tables. Results go to stdout, progress to stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from ingest.pipeline import Report
+from ingest.writer import Progress as Step
+from retrieval.manifest import Manifest
+from retrieval.text import one_line
+from retrieval.types import Answer, Hit, Locator, Related, Topic
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_STAGES = {"read": "Reading files", "encode": "Embedding passages", "write": "Writing the index"}
+
+
+def place(locator: Locator) -> str:
+    """Return "path > heading, lines 12-30" or "path > heading, page 4"."""
+    where = locator.path
+    if locator.heading:
+        where += " > " + " > ".join(locator.heading)
+    if locator.page is not None:
+        return f"{where}, page {locator.page}"
+    if locator.lines:
+        first, last = locator.lines
+        return f"{where}, line {first}" if first == last else f"{where}, lines {first}-{last}"
+    return where
+
+
+def print_answer(answer: Answer) -> None:
+    if not answer.answered:
+        out.print("[yellow]Your library does not cover this[/] " + f"[dim](confidence {answer.confidence:.2f})[/]")
+        if answer.nearest_topics:
+            out.print("Nearest topics: " + escape(", ".join(answer.nearest_topics)))
+        if answer.hits:
+            out.print(f"[dim]Closest passage: {escape(place(answer.hits[0].passage.locator))}[/]")
+        return
+    out.print()
+    previous: Locator | None = None
+    quotes = {c.n: c for c in answer.citations}
+    for sentence in answer.sentences:
+        locator = quotes[sentence.citations[0]].locator
+        marks = "".join(f"[{n}]" for n in sentence.citations)
+        text = Text(_readable(sentence.text))
+        text.append(f" {marks}", style="cyan")
+        if previous is not None and (previous.path, previous.heading) != (locator.path, locator.heading):
+            out.print()
+        out.print(text)
+        previous = locator
+    out.print()
+    for citation in answer.citations:
+        out.print(Text(f"[{citation.n}] ", style="cyan") + Text(place(citation.locator)))
+    out.print(f"[dim]confidence {answer.confidence:.2f}[/]")
+
+
+def print_hits(hits: Sequence[Hit], *, explain: bool = False) -> None:
+    if not hits:
+        out.print("Nothing found.")
+    for hit in hits:
+        out.print(Text(f"{hit.rank}. ", style="bold") + Text(place(hit.passage.locator), style="cyan") + Text(f"  {hit.score:.3f}", style="dim"))
+        if explain:
+            out.print(
+                f"   [dim]cosine {hit.scores.dense:.3f} + lexical {hit.scores.lexical:.3f}; {hit.passage.kind}"
+                + (f"; also at {escape(', '.join(place(a) for a in hit.also))}" if hit.also else "")
+                + "[/]"
+            )
+        text = one_line(hit.passage.text)
+        out.print(Text("   " + (text if len(text) <= 320 else text[:317] + "...")))
+
+
+def print_related(topic: Topic, related: Sequence[Related]) -> None:
+    out.print(Text(f"Related to {topic.name}", style="bold"))
+    for item in related:
+        out.print(Text(f"- {item.topic.name}", style="cyan") + Text(f"  {'; '.join(item.reasons)}", style="dim"))
+        for question in item.questions:
+            out.print(Text(f"    {question}"))
+
+
+def print_topics(topics: Sequence[Topic]) -> None:
+    """Print areas with their guides and categories under them; sections and tags are counted only."""
+    children: dict[str | None, list[Topic]] = {}
+    for topic in topics:
+        if topic.kind in ("area", "guide", "category"):
+            children.setdefault(topic.parent, []).append(topic)
+    for root in children.get(None, []):
+        out.print(Text(f"{root.name}", style="bold") + Text(f"  {len(root.passages)} passages", style="dim"))
+        for child in children.get(root.id, []):
+            out.print(Text(f"  {child.name}") + Text(f"  {len(child.passages)}", style="dim"))
+    hidden = {kind: sum(t.kind == kind for t in topics) for kind in ("section", "tag")}
+    out.print(f"[dim]and {hidden['section']} sections, {hidden['tag']} tags[/]")
+
+
+def print_report(report: Report) -> None:
+    counts = {
+        "new": len(report.new),
+        "changed": len(report.changed),
+        "moved": len(report.moved),
+        "removed": len(report.removed),
+        "unchanged": report.unchanged,
+    }
+    err.print(", ".join(f"{n} {name}" for name, n in counts.items() if n) or "no files")
+    for path, why in report.failed:
+        err.print(Text("failed  ", style="red") + Text(f"{path}: {why}"))
+    if report.skipped:
+        err.print(f"[dim]{len(report.skipped)} files are no material (see: prep status --sources)[/]")
+    if report.warnings:
+        err.print(f"[dim]{len(report.warnings)} notes on files (see: prep status --sources)[/]")
+    err.print(f"{report.passages} passages, {report.encoded} texts embedded, {report.seconds:.1f} s")
+
+
+def print_status(manifest: Manifest, facts: dict[str, Any], *, sources: bool) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in facts.items():
+        table.add_row(name.replace("_", " "), str(value))
+    out.print(table)
+    for record in manifest.failures():
+        out.print(Text("failed  ", style="red") + Text(f"{record.path}: {record.error}"))
+    if sources:
+        for record in manifest.sources:
+            note = record.error or record.skipped or (f"same as {record.same_as}" if record.same_as else "; ".join(record.warnings))
+            out.print(Text(f"{record.passages:6d}  {record.kind:6s}  {record.path}") + Text(f"  {note}" if note else "", style="dim"))
+
+
+def print_evaluation(summary: dict[str, Any]) -> None:
+    table = Table(title=f"{summary['dataset']}: {summary['queries']} queries, {summary['mode']}", title_justify="left")
+    table.add_column("slice")
+    names = list(summary["metrics"])
+    for name in names:
+        table.add_column(name, justify="right")
+    for label, row in (("all", summary["metrics"]), *(summary["by_slice"].items() if len(summary["by_slice"]) > 1 else ())):
+        table.add_row(label, *(f"{row[m]['mean']:.3f} [dim]{row[m]['ci95'][0]:.3f}-{row[m]['ci95'][1]:.3f}[/]" for m in names))
+    out.print(table)
+    if "declining" in summary:
+        d = summary["declining"]
+        out.print(
+            f"declining: AUROC {d['auroc']:.3f}; answered {d['answered']:.1%} of {d['answerable']} answerable, "
+            f"declined {d['declined']:.1%} of {d['unanswerable']} unanswerable questions"
+        )
+    out.print(f"[dim]latency p50 {summary['latency_ms']['p50']} ms, p95 {summary['latency_ms']['p95']} ms[/]")
+
+
+@contextmanager
+def ingest_progress() -> Iterator[Step]:
+    """Show progress bars on stderr while a terminal is there to show them."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+
+        def step(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(_STAGES[stage], total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield step
+
+
+def _readable(text: str) -> str:
+    """Return a quote for the terminal: prose on one line without marks, code and tables as they stand."""
+    return text if text.lstrip().startswith(("```", "~~~", "|", "$$")) else one_line(text)
+
+
