@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 from evals.gold import Beir
 from ingest.chunk import chunk
@@ -17,7 +16,9 @@ from retrieval.store import Home
 from retrieval.types import Hit, Passage
 
 
-def build_library(collection: Beir, home: Home, *, model: str = DEFAULT_MODEL, progress: Progress | None = None) -> Library:
+def build_library(
+    collection: Beir, home: Home, *, model: str = DEFAULT_MODEL, progress: Progress | None = None
+) -> Library:
     """Index the documents of a collection; each document id is a source path. What was encoded before is not again."""
     encoder = open_encoder(model, home.encoders)
     records: list[SourceRecord] = []
@@ -53,6 +54,6 @@ def _paragraphs(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def collection_home(cache: Path, collection: Beir) -> Home:
-    """Return where the index of a collection is kept between runs."""
-    return Home(cache / "collections" / collection.name)
+def collection_home(library: Home, collection: Beir) -> Home:
+    """Return where the index of a collection is kept between runs: under a library, whose encoder it shares."""
+    return Home(library.path / "collections" / collection.name, library.encoders)

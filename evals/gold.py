@@ -46,7 +46,7 @@ class Placed:
 
 
 def load_gold(path: Path) -> list[Question]:
-    """Read a gold file (JSONL: `_id`, `text`, `slice`, `split`, `spans`). Raises GoldError naming the line that is wrong."""
+    """Read a gold file (JSONL: `_id`, `text`, `slice`, `split`, `spans`). Raises GoldError naming a wrong line."""
     return [_question(path, number, row) for number, row in _rows(path)]
 
 
@@ -59,7 +59,9 @@ def place(question: Question, library: Library) -> list[Placed]:
         except QueryError as error:
             raise GoldError(f"question {question.id}: {error}") from error
         if start == -1:
-            raise GoldError(f"question {question.id}: its quote {gold.quote[:50]!r} is not in {gold.path}; mend the gold file")
+            raise GoldError(
+                f"question {question.id}: its quote {gold.quote[:50]!r} is not in {gold.path}; mend the gold file"
+            )
         found.append(Placed(gold.path, (start, start + len(gold.quote)), gold.part))
     return found
 
@@ -135,7 +137,9 @@ def _question(path: Path, number: int, row: dict[str, Any]) -> Question:
         spans = tuple(GoldSpan(s["path"], s["quote"], int(s.get("part", 1))) for s in row.get("spans", ()))
     except (KeyError, TypeError, ValueError) as error:
         raise GoldError(f"{path.name}, line {number}: each span wants path and quote ({error})") from error
-    return Question(str(row["_id"]), str(row["text"]), str(row.get("slice", "all")), str(row.get("split", "test")), spans)
+    return Question(
+        str(row["_id"]), str(row["text"]), str(row.get("slice", "all")), str(row.get("split", "test")), spans
+    )
 
 
 def of_split(questions: Sequence[Question], split: str | None) -> list[Question]:

@@ -6,6 +6,7 @@ Measures are named as they are written: recall@5, precision@5, MRR@10, MAP, nDCG
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def score(qrels: Qrels, run: Run, measures: Sequence[str] = DEFAULT) -> dict[str
     return out
 
 
-def _measure(name: str) -> object:
+def _measure(name: str) -> Any:
     import ir_measures
 
     short, _, cutoff = name.partition("@")

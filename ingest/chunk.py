@@ -91,11 +91,18 @@ class _Chunker:
 
     def _pack(self, group: list[Block]) -> Iterator[Passage]:
         """Yield passages of like size from the blocks of one section."""
-        while group and group[0].kind == "heading" and len(group) > 1 and group[1].heading[: len(group[0].heading)] == group[0].heading:
+        while (
+            group
+            and group[0].kind == "heading"
+            and len(group) > 1
+            and group[1].heading[: len(group[0].heading)] == group[0].heading
+        ):
             group = group[1:]  # the heading stands in the context
         heading = _common([b.heading for b in group])
         context = self._context(heading)
-        pieces = [p for b in group for p in self._pieces(b.span, passage_kind(b.kind), b.units, self._budget(context), b)]
+        pieces = [
+            p for b in group for p in self._pieces(b.span, passage_kind(b.kind), b.units, self._budget(context), b)
+        ]
         for run in _balanced(pieces, self._budget(context)):
             yield from self._fitted(run, context, heading)
 
@@ -134,7 +141,9 @@ class _Chunker:
         else:
             yield run
 
-    def _inner_spans(self, entry: QuestionEntry, inner: Sequence[Block]) -> Iterator[tuple[int, int, tuple[Span, ...], Block]]:
+    def _inner_spans(
+        self, entry: QuestionEntry, inner: Sequence[Block]
+    ) -> Iterator[tuple[int, int, tuple[Span, ...], Block]]:
         """Yield the stretches of an entry: its question, then each block of its answer."""
         whole = Block("prose", entry.span, entry.heading, entry.page)
         if not inner:
@@ -155,10 +164,10 @@ class _Chunker:
         if len(finer) < 2:
             finer = [(span[0] + a, span[0] + b) for a, b in sentences(text[slice(*span)])]
         if len(finer) < 2:
-            finer = self._words(span, budget)
+            finer = self._words(span)
         return [p for s in _cover(span, finer) for p in self._pieces(s, kind, (), budget, block)]
 
-    def _words(self, span: Span, budget: int) -> list[Span]:
+    def _words(self, span: Span) -> list[Span]:
         """Cut a span between words (or inside a word without end) so that each half is shorter; the caller recurses."""
         text = self.document.text[slice(*span)]
         middle = len(text) // 2
@@ -178,7 +187,9 @@ class _Chunker:
             return
         yield passage
 
-    def _passage(self, span: Span, context: str, heading: tuple[str, ...], kind: PassageKind, page: int | None) -> Passage:
+    def _passage(
+        self, span: Span, context: str, heading: tuple[str, ...], kind: PassageKind, page: int | None
+    ) -> Passage:
         text = self.document.text[slice(*span)]
         locator = Locator(self.path, self.document.title, span, self.document.lines(span), page, heading)
         topics = self.document.topics if not self.document.area else (self.document.area, *self.document.topics)

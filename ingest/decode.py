@@ -15,7 +15,9 @@ def read_text(path: Path) -> str:
     Raises ReadError for binary content and for files over MAX_TEXT_BYTES.
     """
     if (size := path.stat().st_size) > MAX_TEXT_BYTES:
-        raise ReadError(f"{path.name}: {size / 2**20:.0f} MB of text, the limit is {MAX_TEXT_BYTES // 2**20} MB; split the file")
+        raise ReadError(
+            f"{path.name}: {size / 2**20:.0f} MB of text, the limit is {MAX_TEXT_BYTES // 2**20} MB; split the file"
+        )
     return decode(path.read_bytes(), path.name)
 
 
@@ -28,7 +30,9 @@ def decode(data: bytes, name: str) -> str:
 
         best = None if _looks_binary(data) else from_bytes(data).best()
         if best is None:
-            raise ReadError(f"{name}: this is not text (no known encoding fits); remove it or convert it to UTF-8") from None
+            raise ReadError(
+                f"{name}: this is not text (no known encoding fits); remove it or convert it to UTF-8"
+            ) from None
         text = str(best)
     if "\0" in text or _control_share(text) > 0.02:
         raise ReadError(f"{name}: this is a binary file, not text; rename it to its real type or remove it")

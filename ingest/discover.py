@@ -78,7 +78,9 @@ def _walk(base: Path, rules: pathspec.GitIgnoreSpec) -> Iterator[Found]:
             yield Found(base, file, relative.encode("utf-8", "replace").decode())
 
 
-def assign_paths(found: Sequence[Found], known: Mapping[tuple[str, str], str], taken: Mapping[str, str]) -> dict[Found, str]:
+def assign_paths(
+    found: Sequence[Found], known: Mapping[tuple[str, str], str], taken: Mapping[str, str]
+) -> dict[Found, str]:
     """Give every file its path in the library: relative to its root, the root's name before it where two roots clash.
 
     `known` maps (root, file) to the path a file already has; `taken` maps paths to the roots that hold them.

@@ -27,7 +27,9 @@ _BOLD = re.compile(r"^\s*(?:\*\*|__)(?P<bold>.+?)(?:\*\*|__)(?P<rest>.*)$", re.S
 _ANSWER_MARK = re.compile(r"^\W*(?:show\s+)?(?:answer|solution|a|ans)\W*$", re.I)
 _SUMMARY = re.compile(r"<summary>(?P<inner>.*?)</summary>", re.S | re.I)
 _RULES = re.compile(r"^(?:\s|</?[A-Za-z][^>]*>|<!--.*?-->)*$", re.S)
-_PLACEHOLDER = re.compile(r"^\W*(?:answers?(?: here| goes here| coming soon)?|todo|tbd|tba|n/?a|coming soon|wip)?\W*$", re.I)
+_PLACEHOLDER = re.compile(
+    r"^\W*(?:answers?(?: here| goes here| coming soon)?|todo|tbd|tba|n/?a|coming soon|wip)?\W*$", re.I
+)
 _DIFFICULTY = re.compile(r"\s*[(\[](?:★|☆|\*|easy|medium|hard)[^)\]]*[)\]]\s*$", re.I)
 _MIN_NUMBERED = 3
 
@@ -55,7 +57,9 @@ class _Asked:
     level: int = 99
 
 
-def find_entries(nodes: Sequence[Node], blocks: Sequence[Block], text: str) -> tuple[tuple[QuestionEntry, ...], tuple[str, ...]]:
+def find_entries(
+    nodes: Sequence[Node], blocks: Sequence[Block], text: str
+) -> tuple[tuple[QuestionEntry, ...], tuple[str, ...]]:
     """Return the entries of a document in order, and a warning that counts the questions left without an answer."""
     asked = list(_questions(nodes, text))
     headings = {block.span: block.heading for block in blocks}
@@ -144,7 +148,8 @@ def _answer(nodes: Sequence[Node], question: _Asked, stop: int, text: str) -> Sp
         if (node.kind == "heading" or node.inline) and _ANSWER_MARK.match(one_line(text[node.span[0] : node.span[1]])):
             continue
         spans.append(node.span)
-    while spans and next((n for n in nodes if n.span == spans[-1] and n.kind == "heading"), None):
+    headings = {node.span for node in nodes if node.kind == "heading"}
+    while spans and spans[-1] in headings:
         spans.pop()
     if not spans:
         return None
@@ -156,7 +161,9 @@ def _answer(nodes: Sequence[Node], question: _Asked, stop: int, text: str) -> Sp
     return None if start >= end or _PLACEHOLDER.match(one_line(text[start:end])) else (start, end)
 
 
-def _listed(nodes: Sequence[Node], headings: dict[Span, tuple[str, ...]], text: str, taken: Sequence[Span]) -> Iterator[QuestionEntry]:
+def _listed(
+    nodes: Sequence[Node], headings: dict[Span, tuple[str, ...]], text: str, taken: Sequence[Span]
+) -> Iterator[QuestionEntry]:
     """Find list items whose first line asks and that go on after it."""
     for node in nodes:
         if node.kind != "list" or any(a <= node.span[0] < b for a, b in taken):

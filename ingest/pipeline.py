@@ -21,6 +21,7 @@ from retrieval.types import Passage
 
 MAX_FILE_BYTES = 512 * 2**20
 
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What an ingest did, or with a dry run would do; all lists hold paths of the library."""
@@ -94,7 +95,9 @@ def check_fingerprints(manifest: Manifest, model: str, home: Home) -> None:
         ("chunker", manifest.chunker, chunker_fingerprint(files.max_tokens)),
     ):
         if built != ours:
-            raise FingerprintError(f"the index at {home.path} was built with the {what} {built}, this is {ours}; run: prep ingest --rebuild")
+            raise FingerprintError(
+                f"the index at {home.path} was built with {what} {built}, this is {ours}; run: prep ingest --rebuild"
+            )
 
 
 def _live_manifest(home: Home, rebuild: bool) -> Manifest | None:
@@ -134,7 +137,9 @@ def make_plan(found: Sequence[Found], roots: Sequence[Path], live: Manifest | No
     for key, record in old.items():
         if key in seen:
             continue
-        in_scope = record.root in scope and (not single or Path(record.file) in map(Path, single) or Path(record.root) in roots)
+        in_scope = record.root in scope and (
+            not single or Path(record.file) in map(Path, single) or Path(record.root) in roots
+        )
         if in_scope:
             plan.drop.append(record.path)
             plan.removed.append(record.path)
@@ -250,13 +255,17 @@ def _read_all(
 def _read(file: Path) -> Document:
     try:
         if (size := file.stat().st_size) > MAX_FILE_BYTES:
-            raise ReadError(f"{file.name}: {size / 2**20:.0f} MB, the limit is {MAX_FILE_BYTES // 2**20} MB; split the file")
+            raise ReadError(
+                f"{file.name}: {size / 2**20:.0f} MB, the limit is {MAX_FILE_BYTES // 2**20} MB; split the file"
+            )
         return READERS[file.suffix.lower()](file)
     except OSError as error:
         raise ReadError(f"{file.name}: cannot be read ({error.strerror or error}); check its permissions") from error
     except (RecursionError, MemoryError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         # Readers meet whatever people keep; what no reader foresaw must not end the run.
-        raise ReadError(f"{file.name}: cannot be read ({type(error).__name__}: {error}); please report this file's shape") from error
+        raise ReadError(
+            f"{file.name}: cannot be read ({type(error).__name__}: {error}); please report this file's shape"
+        ) from error
 
 
 def _report(

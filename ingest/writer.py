@@ -55,8 +55,7 @@ def write_generation(home: Home, encoder: Encoder, change: Change, *, fresh: boo
         with VectorCache(home.path / "vectors.sqlite", encoder) as cache:
             passages, questions = _write_dense(folder, cache, change, progress)
         progress("write", 0, 1)
-        lexical = LexicalIndex.build([p.id for p in passages], [embedded_text(p) for p in passages])
-        lexical.save(folder / "lexical")
+        rows = _write_lexical(folder, passages)
         _write_texts(folder / "texts", change)
         manifest = Manifest(
             encoder=encoder.fingerprint,
@@ -69,7 +68,7 @@ def write_generation(home: Home, encoder: Encoder, change: Change, *, fresh: boo
             sources=change.sources,
         )
         manifest.write(folder)
-        _verify(folder, manifest, len(lexical))
+        _verify(folder, manifest, rows)
         home.commit(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -79,20 +78,22 @@ def write_generation(home: Home, encoder: Encoder, change: Change, *, fresh: boo
 
 
 def _write_dense(folder: Path, cache: VectorCache, change: Change, progress: Progress) -> tuple[list[Passage], int]:
-    """Bring the vectors in step and write the topics; return all passages in library order and the count of questions."""
+    """Bring the vectors in step and write the topics; return all passages in order and the count of questions."""
     dense = DenseIndex(folder / "chroma")
     try:
         for at in range(0, len(change.stale), 500):
             dense.delete(dense.ids({"path": {"$in": list(change.stale[at : at + 500])}}))
         _add(dense, cache, change.passages, progress)
-        passages = sorted(dense.all_passages(), key=lambda p: (p.locator.path, p.locator.span, p.id))
+        passages = _in_order(dense)
         cache.keep_only([t for p in passages for t in ([embedded_text(p)] + ([p.entry.question] if p.entry else []))])
         vectors = dense.vectors([p.id for p in passages])
         stacked = np.stack([vectors[p.id] for p in passages]) if passages else np.empty((0, 1), np.float32)
         topics.build(passages, stacked, {r.path: r for r in change.sources}).write(folder)
         counts = dense.count()
         if counts[0] != len(passages):
-            raise IndexCorruptError(f"the vector index counts {counts[0]} passages and holds {len(passages)}; the last generation stays live")
+            raise IndexCorruptError(
+                f"the vector index counts {counts[0]} passages, holds {len(passages)}; the last generation stays live"
+            )
         return passages, counts[1]
     finally:
         dense.close()
@@ -113,6 +114,24 @@ def _add(dense: DenseIndex, cache: VectorCache, passages: Sequence[Passage], pro
     dense.add_questions([id_ for id_, _ in asked], vectors[len(texts) :])
 
 
+def _write_lexical(folder: Path, passages: Sequence[Passage]) -> int:
+    """Index the words of all passages; return how many rows that made."""
+    lexical = LexicalIndex.build([p.id for p in passages], [embedded_text(p) for p in passages])
+    lexical.save(folder / "lexical")
+    return len(lexical)
+
+
+def rebuild_lexical(folder: Path, dense: DenseIndex) -> None:
+    """Replace the lexical index of a generation by one made from its passages."""
+    shutil.rmtree(folder / "lexical", ignore_errors=True)
+    _write_lexical(folder, _in_order(dense))
+
+
+def _in_order(dense: DenseIndex) -> list[Passage]:
+    """Return all passages in library order: by path, then by place."""
+    return sorted(dense.all_passages(), key=lambda p: (p.locator.path, p.locator.span, p.id))
+
+
 def _write_texts(folder: Path, change: Change) -> None:
     """Keep the extracted text of every indexed source, so that quotes can be shown in their context."""
     for name, text in change.texts.items():
@@ -129,6 +148,6 @@ def _verify(folder: Path, manifest: Manifest, lexical_rows: int) -> None:
     counted = sum(r.passages for r in manifest.sources if not r.same_as)
     if not manifest.passages == lexical_rows == counted:
         raise IndexCorruptError(
-            f"the new generation {folder.name} does not agree with itself ({manifest.passages} vectors, {lexical_rows} lexical rows, "
-            f"{counted} passages); the last one stays live; please report this"
+            f"the new generation {folder.name} does not agree with itself ({manifest.passages} vectors, "
+            f"{lexical_rows} lexical rows, {counted} passages); the last one stays live; please report this"
         )

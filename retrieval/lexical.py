@@ -30,9 +30,9 @@ _GRAM = 4
 # Function words, and the words people wrap questions in. Measured on the natural and qa dev sets.
 STOP_WORDS = frozenset(
     "a an the and or but if then so of to in on at by for from with about as into than that this these those it its "
-    "is are was were be been being am do does did doing have has had having will would shall should can could may might must "
-    "i me my we us our you your he she they them their his her what which who whom whose how why when where there here "
-    "not no nor very just also too s t d ll m re ve".split()
+    "is are was were be been being am do does did doing have has had having will would shall should can could may "
+    "might must i me my we us our you your he she they them their his her what which who whom whose how why when "
+    "where there here not no nor very just also too s t d ll m re ve".split()
 )
 
 
@@ -96,7 +96,9 @@ class LexicalIndex:
             ids = np.load(folder / "ids.npy", mmap_mode="r")
             pair = [bm25s.BM25.load(folder / name, mmap=True) if len(ids) else None for name in ("words", "grams")]
         except (OSError, ValueError, KeyError) as error:
-            raise IndexCorruptError(f"the lexical index at {folder} cannot be opened ({error}); run: prep doctor --fix") from error
+            raise IndexCorruptError(
+                f"the lexical index at {folder} cannot be opened ({error}); run: prep doctor --fix"
+            ) from error
         return cls(ids, *pair)
 
     def __len__(self) -> int:

@@ -51,7 +51,9 @@ class Library:
     def __enter__(self) -> Library:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -134,13 +136,15 @@ class Library:
         try:
             return (generation.folder / "texts" / record.text_name).read_bytes().decode("utf-8", "surrogatepass")
         except OSError as error:
-            raise IndexCorruptError(f"the text of {path} is missing from the index; run: prep ingest --rebuild") from error
+            raise IndexCorruptError(
+                f"the text of {path} is missing from the index; run: prep ingest --rebuild"
+            ) from error
 
     def _now(self) -> _Generation:
         """Return the live generation, opening it where it is new."""
         name = self.home.current_name()
         if self._generation is None or self._generation.folder.name != name:
-            newer = _Generation(self.home.current(), self._encoder)
+            newer = _Generation(self.home, self.home.current(), self._encoder)
             if self._encoder is None:
                 check_encoder(newer.manifest, self.home)
             self.close()
@@ -152,6 +156,7 @@ class Library:
 class _Generation:
     """One generation, opened piece by piece as pieces are needed."""
 
+    home: Home
     folder: Path
     given_encoder: Encoder | None
 
@@ -161,7 +166,7 @@ class _Generation:
 
     @cached_property
     def searcher(self) -> Searcher:
-        encoder = self.given_encoder or open_encoder(self.manifest.model, self.folder.parents[1] / "encoders")
+        encoder = self.given_encoder or open_encoder(self.manifest.model, self.home.encoders)
         return Searcher(encoder, DenseIndex(self.folder / "chroma"), LexicalIndex.load(self.folder / "lexical"))
 
     @cached_property
@@ -178,7 +183,8 @@ def check_encoder(manifest: Manifest, home: Home) -> None:
     ours = model_fingerprint(find_model(manifest.model))
     if ours != manifest.encoder:
         raise FingerprintError(
-            f"the index at {home.path} was built with the encoder {manifest.encoder}, the one installed is {ours}; run: prep ingest --rebuild"
+            f"the index at {home.path} was built with the encoder {manifest.encoder}, the one installed is {ours}; "
+            "run: prep ingest --rebuild"
         )
 
 

@@ -86,7 +86,10 @@ class Manifest:
                     f"{folder} was written with index schema {raw['schema']}, this version reads {SCHEMA_VERSION}; "
                     "run: prep ingest --rebuild"
                 )
-            records = (SourceRecord(**{**r, "warnings": tuple(r["warnings"]), "related": tuple(r["related"])}) for r in raw.pop("sources"))
+            records = (
+                SourceRecord(**{**r, "warnings": tuple(r["warnings"]), "related": tuple(r["related"])})
+                for r in raw.pop("sources")
+            )
             return cls(**raw, sources=tuple(records))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IndexCorruptError(f"{path} cannot be read ({error}); run: prep doctor --fix") from error

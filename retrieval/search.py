@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ class Filters:
 
     def where(self, known_paths: Sequence[str]) -> Where | None:
         """Return the filter as the index takes it. Raises QueryError for a source that the library does not have."""
-        parts: list[dict[str, object]] = []
+        parts: list[dict[str, Any]] = []
         if self.kinds:
             parts.append({"kind": {"$in": list(self.kinds)}})
         if self.topics:
@@ -65,7 +66,9 @@ class Candidates:
 class Searcher:
     """Searches one generation. Ties break by passage id."""
 
-    def __init__(self, encoder: Encoder, dense: DenseIndex, lexical: LexicalIndex, weights: Weights | None = None) -> None:
+    def __init__(
+        self, encoder: Encoder, dense: DenseIndex, lexical: LexicalIndex, weights: Weights | None = None
+    ) -> None:
         self.encoder = encoder
         self.dense = dense
         self.lexical = lexical
@@ -76,7 +79,9 @@ class Searcher:
         """Return at most `k` hits, best first. Raises QueryError for an empty query or an unknown mode."""
         return self.hits(self.candidates(query, mode=mode, where=where, depth=max(DEPTH, 3 * k)), k)
 
-    def candidates(self, query: str, *, mode: Mode = "hybrid", where: Where | None = None, depth: int = DEPTH) -> Candidates:
+    def candidates(
+        self, query: str, *, mode: Mode = "hybrid", where: Where | None = None, depth: int = DEPTH
+    ) -> Candidates:
         """Return the union of both candidate lists with every score of every candidate."""
         if not query.strip():
             raise QueryError("the question is empty; type a few words")
@@ -100,7 +105,15 @@ class Searcher:
         lexical = shares[rows]
         key = {"dense": best, "lexical": lexical, "hybrid": fusion.fuse(best, lexical, self.weights)}[mode]
         top = np.argsort(-key, kind="stable")  # `order` is sorted by id, so ties fall to the smaller id
-        return Candidates([order[i] for i in top], key[top], best[top], question[top], lexical[top], words[rows][top], grams[rows][top])
+        return Candidates(
+            [order[i] for i in top],
+            key[top],
+            best[top],
+            question[top],
+            lexical[top],
+            words[rows][top],
+            grams[rows][top],
+        )
 
     def hits(self, found: Candidates, k: int) -> list[Hit]:
         """Return the best `k` candidates as hits, those that say the same as a better one folded into it."""
@@ -142,7 +155,7 @@ class Searcher:
     def _cosines(
         self, ids: list[str], vector: NDArray[np.float32], near: dict[str, float], asked: dict[str, float]
     ) -> tuple[Floats, Floats]:
-        """Return the cosine of every candidate's passage and of its bare question, fetching what the queries did not give."""
+        """Return the cosine of every candidate's passage and bare question, fetching what the queries did not give."""
         missing = self.dense.vectors([i for i in ids if i not in near])
         questions = self.dense.question_vectors([i for i in ids if i not in asked])
         dense = [near[i] if i in near else float(missing[i] @ vector) for i in ids]

@@ -38,14 +38,17 @@ def storage_errors(place: Path) -> Iterator[None]:
     except OSError as error:
         if (advice := _DISK_ADVICE.get(error.errno or 0)) is None:
             raise
-        raise StorageError(f"cannot write to {error.filename or place}: {advice}; nothing already indexed is lost") from error
+        raise StorageError(
+            f"cannot write to {error.filename or place}: {advice}; nothing already indexed is lost"
+        ) from error
 
 
 @dataclass(frozen=True)
 class Home:
-    """The folder of one library."""
+    """The folder of one library; exported encoders may be shared with another one."""
 
     path: Path
+    encoders_at: Path | None = None
 
     @property
     def generations(self) -> Path:
@@ -53,7 +56,7 @@ class Home:
 
     @property
     def encoders(self) -> Path:
-        return self.path / "encoders"
+        return self.encoders_at or self.path / "encoders"
 
     def current_name(self) -> str | None:
         """Return the name of the live generation, or None where nothing was ever committed."""
@@ -74,7 +77,9 @@ class Home:
             raise IndexMissingError(f"there is no index at {self.path}; run: prep ingest")
         folder = self.generations / name
         if not (folder / manifest.FILE_NAME).is_file():
-            raise IndexCorruptError(f"{self.path / CURRENT} names generation {name}, which is not complete; run: prep doctor --fix")
+            raise IndexCorruptError(
+                f"{self.path / CURRENT} names generation {name}, which is not complete; run: prep doctor --fix"
+            )
         return folder
 
     @contextlib.contextmanager
@@ -90,10 +95,14 @@ class Home:
             try:
                 lock.acquire(timeout=wait)
             except Timeout as error:
-                raise LockedError(f"{_describe(holder)} is writing to {self.path}; wait for it, or use --wait SECONDS") from error
+                raise LockedError(
+                    f"{_describe(holder)} is writing to {self.path}; wait for it, or use --wait SECONDS"
+                ) from error
         try:
             with storage_errors(self.path):
-                holder.write_text(json.dumps({"pid": os.getpid(), "since": time.strftime("%H:%M:%S")}), encoding="ascii")
+                holder.write_text(
+                    json.dumps({"pid": os.getpid(), "since": time.strftime("%H:%M:%S")}), encoding="ascii"
+                )
             yield
         finally:
             with contextlib.suppress(OSError):
@@ -107,7 +116,7 @@ class Home:
         """
         live = self.current_name()
         number = int(live) if live else 0
-        self._prune(keep_previous=True)
+        self._prune()
         folder = self.generations / f"{number + 1:06d}"
         folder.mkdir(parents=True)
         if copy and live:
@@ -121,23 +130,27 @@ class Home:
     def commit(self, folder: Path) -> None:
         """Make a finished generation the live one: files first, then the pointer, each flushed to disk."""
         _flush_tree(folder)
+        self.point_to(folder)
+        self._prune()
+
+    def point_to(self, folder: Path) -> None:
+        """Replace the pointer, atomically; call it under the lock."""
         pointer = self.path / f"{CURRENT}.new"
         with pointer.open("w", encoding="ascii") as file:
             file.write(folder.name + "\n")
             file.flush()
             os.fsync(file.fileno())
-        os.replace(pointer, self.path / CURRENT)
+        pointer.replace(self.path / CURRENT)
         _flush(self.path)
-        self._prune(keep_previous=True)
 
-    def _prune(self, *, keep_previous: bool) -> None:
+    def _prune(self) -> None:
         """Remove every generation but the live one and, for readers that still hold it, the one before."""
         live = self.current_name()
         if not self.generations.is_dir():
             return
         names = sorted(p.name for p in self.generations.iterdir() if p.is_dir())
         older = [n for n in names if live and n < live and (self.generations / n / manifest.FILE_NAME).is_file()]
-        keep = {live, *(older[-1:] if keep_previous else [])}
+        keep = {live, *older[-1:]}
         for name in names:
             if name not in keep:
                 shutil.rmtree(self.generations / name, ignore_errors=True)

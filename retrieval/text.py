@@ -12,7 +12,12 @@ _MATH = re.compile(r"\$\$.+?\$\$|\\\[.+?\\\]", re.S)
 _LINE = re.compile(r"[^\r\n]+")
 _LIST_ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]")
-_NOISE_LINE = re.compile(r"[ \t]*(?:</?\w+[^>]*>[ \t]*)+$|[ \t]*[-=*_]{3,}[ \t]*$|[ \t]*\|?[ \t:|-]+\|[ \t:|-]*$|[ \t]*!\[[^\]]*\]\([^)]*\)[ \t]*$")
+_NOISE_LINE = re.compile(
+    r"[ \t]*(?:</?\w+[^>]*>[ \t]*)+$"  # bare tags
+    r"|[ \t]*[-=*_]{3,}[ \t]*$"  # rules
+    r"|[ \t]*\|?[ \t:|-]+\|[ \t:|-]*$"  # the line under a table's head
+    r"|[ \t]*!\[[^\]]*\]\([^)]*\)[ \t]*$"  # images
+)
 _END = re.compile(r"[.!?…]+[\"'”’)\]*_]*(?=\s+[\"'“‘(\[*_$`\\]*[^\Wa-z_]|\s*$)|[。！？]")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|al|Fig|Eq|Eqs|Sec|Ch|No|Dr|Mr|Mrs|Ms|Prof|St|approx|resp|pp?|ed|eds|vol|w\.r\.t|a\.k\.a)|\b[A-Z])\.$"
@@ -54,7 +59,9 @@ def sentences(text: str) -> list[Span]:
     Fenced code and display formulas are one span each; a list item or table row starts a new
     sentence; headings, rules, images and lines of bare tags are no sentences.
     """
-    return [span for start, end, whole in _regions(text) for span in ([(start, end)] if whole else _prose(text, start, end))]
+    return [
+        span for start, end, whole in _regions(text) for span in ([(start, end)] if whole else _prose(text, start, end))
+    ]
 
 
 def _regions(text: str) -> Iterator[tuple[int, int, bool]]:

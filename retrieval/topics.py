@@ -41,13 +41,19 @@ class TopicTree:
         """Return the topic of that id or name, areas and guides before sections, categories and tags."""
         wanted = _key(name)
         by_id = next((t for t in self.topics if t.id == name), None)
-        return by_id or next((t for kind in _ORDER for t in self.topics if t.kind == kind and _key(t.name) == wanted), None)
+        return by_id or next(
+            (t for kind in _ORDER for t in self.topics if t.kind == kind and _key(t.name) == wanted), None
+        )
 
-    def nearest(self, vector: NDArray[np.float32], n: int, kinds: Iterable[str] = ("guide", "category", "area")) -> list[tuple[Topic, float]]:
+    def nearest(
+        self, vector: NDArray[np.float32], n: int, kinds: Iterable[str] = ("guide", "category", "area")
+    ) -> list[tuple[Topic, float]]:
         """Return the `n` topics nearest to a unit vector, best first, with their centered cosines."""
         scores = _unit(self.means - self.center) @ _unit(vector - self.center)
         wanted = set(kinds)
-        order = sorted((i for i, t in enumerate(self.topics) if t.kind in wanted), key=lambda i: (-scores[i], self.topics[i].id))
+        order = sorted(
+            (i for i, t in enumerate(self.topics) if t.kind in wanted), key=lambda i: (-scores[i], self.topics[i].id)
+        )
         return [(self.topics[i], float(scores[i])) for i in order[:n]]
 
     def mean(self, topic: Topic) -> NDArray[np.float32]:
@@ -71,7 +77,9 @@ class TopicTree:
             linked = other.id in self.links.get(topic.id, ()) or topic.id in self.links.get(other.id, ())
             if linked:
                 reasons.append("linked by its author")
-            shared = sorted(t.name for t in self.topics if t.kind == "tag" and t.name in tags and theirs & set(t.passages))
+            shared = sorted(
+                t.name for t in self.topics if t.kind == "tag" and t.name in tags and theirs & set(t.passages)
+            )
             if shared:
                 reasons.append(f"shares {', '.join(shared[:3])}")
             reasons.append(f"similar passages (cosine {score:.2f})")
@@ -135,9 +143,16 @@ def build(passages: Sequence[Passage], vectors: Vectors, records: Mapping[str, S
         (key for key, rows in members.items() if key[0] != "section" or len(rows) >= _MIN_SECTION),
         key=lambda key: (_ORDER.index(key[0]), key[1]),
     )
-    topics = tuple(Topic(f"{k[0]}/{k[1]}", *(names[k][0],), k[0], names[k][1], tuple(passages[r].id for r in members[k])) for k in kept)
+    topics = tuple(
+        Topic(f"{k[0]}/{k[1]}", *(names[k][0],), k[0], names[k][1], tuple(passages[r].id for r in members[k]))
+        for k in kept
+    )
     dimensions = vectors.shape[1]
-    means = np.stack([_unit(vectors[members[k]].mean(axis=0)) for k in kept]) if kept else np.empty((0, dimensions), np.float32)
+    means = (
+        np.stack([_unit(vectors[members[k]].mean(axis=0)) for k in kept])
+        if kept
+        else np.empty((0, dimensions), np.float32)
+    )
     center = vectors.mean(axis=0) if len(vectors) else np.zeros(dimensions, np.float32)
     links = {f"guide/{r.path}": tuple(f"guide/{other}" for other in r.related) for r in records.values() if r.related}
     return TopicTree(topics, means.astype(np.float32), center.astype(np.float32), links)

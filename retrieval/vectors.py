@@ -50,7 +50,7 @@ class VectorCache:
         self._db.close()
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """Return unit vectors `(n, dimensions)` for the texts, encoding only those never seen; `progress` counts all."""
+        """Return unit vectors `(n, dimensions)` for the texts, encoding only what is new; `progress` counts all."""
         keys = [self._key(text) for text in texts]
         known = self._known(keys)
         first = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}

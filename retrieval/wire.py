@@ -56,14 +56,25 @@ def answer_json(answer: Answer) -> Json:
 
 
 def topic_json(topic: Topic) -> Json:
-    return {"id": topic.id, "name": topic.name, "kind": topic.kind, "parent": topic.parent, "passages": len(topic.passages)}
+    return {
+        "id": topic.id,
+        "name": topic.name,
+        "kind": topic.kind,
+        "parent": topic.parent,
+        "passages": len(topic.passages),
+    }
 
 
 def related_json(topic: Topic, related: list[Related]) -> Json:
     return {
         "topic": topic_json(topic),
         "related": [
-            {"topic": topic_json(r.topic), "score": round(r.score, 4), "reasons": list(r.reasons), "questions": list(r.questions)}
+            {
+                "topic": topic_json(r.topic),
+                "score": round(r.score, 4),
+                "reasons": list(r.reasons),
+                "questions": list(r.questions),
+            }
             for r in related
         ],
     }

@@ -32,12 +32,18 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 IndexOption = Annotated[
-    Path | None, typer.Option("--index", envvar="PREP_INDEX", help="Library home; by default the one of your user account.", metavar="DIR")
+    Path | None,
+    typer.Option(
+        "--index", envvar="PREP_INDEX", help="Library home; by default the one of your user account.", metavar="DIR"
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
 ModeOption = Annotated[str, typer.Option("--mode", help="hybrid, dense or lexical.")]
 QueriesOption = Annotated[
-    Path | None, typer.Option("--queries", help='File of {"_id", "text"} lines; prints one JSON line for each.', metavar="FILE.jsonl")
+    Path | None,
+    typer.Option(
+        "--queries", help='File of {"_id", "text"} lines; prints one JSON line for each.', metavar="FILE.jsonl"
+    ),
 ]
 
 
@@ -66,7 +72,9 @@ def command(**options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 @command(epilog="Example: prep ingest ~/notes")
 def ingest(
-    paths: Annotated[list[Path] | None, typer.Argument(metavar="[PATH...]", help="Files or folders; none: the bundled corpus.")] = None,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PATH...]", help="Files or folders; none: the bundled corpus.")
+    ] = None,
     index: IndexOption = None,
     model: Annotated[str | None, typer.Option("--model", help="A sentence-transformers model: name or folder.")] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Read and embed everything anew.")] = False,
@@ -98,9 +106,13 @@ def ask(
     question: Annotated[str | None, typer.Argument(help="Your question, in your own words.")] = None,
     index: IndexOption = None,
     queries: QueriesOption = None,
-    kind: Annotated[list[str] | None, typer.Option("--kind", help="Only passages of this kind: prose, qa, code, table, list.")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option("--kind", help="Only passages of this kind: prose, qa, code, table, list.")
+    ] = None,
     topic: Annotated[list[str] | None, typer.Option("--topic", help="Only passages with this topic.")] = None,
-    source: Annotated[list[str] | None, typer.Option("--source", help="Only this source or folder of the library.")] = None,
+    source: Annotated[
+        list[str] | None, typer.Option("--source", help="Only this source or folder of the library.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question from your library, every sentence with its source."""
@@ -126,9 +138,13 @@ def search(
     index: IndexOption = None,
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="How many passages.")] = 5,
     mode: ModeOption = "hybrid",
-    kind: Annotated[list[str] | None, typer.Option("--kind", help="Only passages of this kind: prose, qa, code, table, list.")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option("--kind", help="Only passages of this kind: prose, qa, code, table, list.")
+    ] = None,
     topic: Annotated[list[str] | None, typer.Option("--topic", help="Only passages with this topic.")] = None,
-    source: Annotated[list[str] | None, typer.Option("--source", help="Only this source or folder of the library.")] = None,
+    source: Annotated[
+        list[str] | None, typer.Option("--source", help="Only this source or folder of the library.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
     queries: QueriesOption = None,
     as_json: JsonOption = False,
@@ -183,6 +199,89 @@ def topics(index: IndexOption = None, as_json: JsonOption = False) -> None:
             _print_json({"topics": [topic_json(t) for t in library.topics()]})
         else:
             console.print_topics(library.topics())
+
+
+@command(name="eval", epilog="Example: prep eval --compare dense,lexical,hybrid")
+def evaluate(
+    gold: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[GOLD or BEIR DIR]", help="Gold questions (JSONL) or a BEIR folder; none: the bundled gold."
+        ),
+    ] = None,
+    index: IndexOption = None,
+    k: Annotated[list[int] | None, typer.Option("--k", help="Cutoff of recall, 1 to 20; may be repeated.")] = None,
+    mode: ModeOption = "hybrid",
+    compare: Annotated[
+        str | None, typer.Option("--compare", help="Modes to compare, like dense,lexical,hybrid.", metavar="MODES")
+    ] = None,
+    split: Annotated[str | None, typer.Option("--split", help="dev or test; test is for reporting only.")] = None,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="A kept run to compare with.", metavar="FILE")
+    ] = None,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit 1 where a measure falls below the baseline.")] = False,
+    save: Annotated[Path | None, typer.Option("--save", help="Keep this run as a baseline.", metavar="FILE")] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="Write the ranking as a TREC run.", metavar="FILE.trec")
+    ] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="Write an HTML report.", metavar="FILE.html")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how well your library finds what answers a question."""
+    from evals import baseline as kept
+    from evals.report import write_report
+    from ui import console, eval_command
+
+    if gate and baseline is None:
+        raise QueryError("--gate needs --baseline FILE to compare with")
+    modes = [_mode(name.strip()) for name in compare.split(",")] if compare else [_mode(mode)]
+    task = eval_command.find_task(gold, split)
+    measures = eval_command.measures_for(k)
+    passed, lines = True, []
+    with _open_or_build(index) as opened, eval_command.library_of(task, opened.home, opened) as library:
+        done = eval_command.run(task, library, modes, measures)
+        lines += eval_command.verdicts(done)
+        if baseline is not None:
+            gate_lines, passed = eval_command.check_gate(done[0], baseline)
+            lines += gate_lines
+        if save is not None:
+            kept.save(done[0], save)
+        if run is not None:
+            kept.write_trec(done[0], run)
+        if report is not None:
+            write_report(done, lines, library, task.questions, report)
+    summaries = [evaluation.summary() for evaluation in done]
+    if as_json:
+        _print_json(summaries[0] if not compare else {"runs": summaries, "verdicts": lines})
+    else:
+        for summary in summaries:
+            console.print_evaluation(summary)
+        for line in lines:
+            console.out.print(line)
+    if gate and not passed:
+        print("prep: a measure fell below the baseline by more than its tolerance", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@command(epilog="Example: prep doctor --fix")
+def doctor(
+    index: IndexOption = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended without embedding anew.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the index, and mend it."""
+    from ingest.doctor import examine
+
+    findings = examine(Home(index or default_home()), fix=fix)
+    if as_json:
+        _print_json([{"check": f.check, "ok": f.ok, "fixed": f.fixed, "detail": f.detail} for f in findings])
+    else:
+        for finding in findings:
+            mark = "fixed" if finding.fixed else "ok   " if finding.ok else "WRONG"
+            print(f"{mark}  {finding.check}: {finding.detail}")
+    if any(not f.ok and not f.fixed for f in findings):
+        print("prep: something is wrong with the index; the lines above say what to do", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 @command(epilog="Example: prep status --sources")

@@ -67,7 +67,11 @@ def print_hits(hits: Sequence[Hit], *, explain: bool = False) -> None:
     if not hits:
         out.print("Nothing found.")
     for hit in hits:
-        out.print(Text(f"{hit.rank}. ", style="bold") + Text(place(hit.passage.locator), style="cyan") + Text(f"  {hit.score:.3f}", style="dim"))
+        out.print(
+            Text(f"{hit.rank}. ", style="bold")
+            + Text(place(hit.passage.locator), style="cyan")
+            + Text(f"  {hit.score:.3f}", style="dim")
+        )
         if explain:
             out.print(
                 f"   [dim]cosine {hit.scores.dense:.3f} + lexical {hit.scores.lexical:.3f}; {hit.passage.kind}"
@@ -127,8 +131,15 @@ def print_status(manifest: Manifest, facts: dict[str, Any], *, sources: bool) ->
         out.print(Text("failed  ", style="red") + Text(f"{record.path}: {record.error}"))
     if sources:
         for record in manifest.sources:
-            note = record.error or record.skipped or (f"same as {record.same_as}" if record.same_as else "; ".join(record.warnings))
-            out.print(Text(f"{record.passages:6d}  {record.kind:6s}  {record.path}") + Text(f"  {note}" if note else "", style="dim"))
+            note = (
+                record.error
+                or record.skipped
+                or (f"same as {record.same_as}" if record.same_as else "; ".join(record.warnings))
+            )
+            out.print(
+                Text(f"{record.passages:6d}  {record.kind:6s}  {record.path}")
+                + Text(f"  {note}" if note else "", style="dim")
+            )
 
 
 def print_evaluation(summary: dict[str, Any]) -> None:
@@ -137,8 +148,13 @@ def print_evaluation(summary: dict[str, Any]) -> None:
     names = list(summary["metrics"])
     for name in names:
         table.add_column(name, justify="right")
-    for label, row in (("all", summary["metrics"]), *(summary["by_slice"].items() if len(summary["by_slice"]) > 1 else ())):
-        table.add_row(label, *(f"{row[m]['mean']:.3f} [dim]{row[m]['ci95'][0]:.3f}-{row[m]['ci95'][1]:.3f}[/]" for m in names))
+    for label, row in (
+        ("all", summary["metrics"]),
+        *(summary["by_slice"].items() if len(summary["by_slice"]) > 1 else ()),
+    ):
+        table.add_row(
+            label, *(f"{row[m]['mean']:.3f} [dim]{row[m]['ci95'][0]:.3f}-{row[m]['ci95'][1]:.3f}[/]" for m in names)
+        )
     out.print(table)
     if "declining" in summary:
         d = summary["declining"]
@@ -167,5 +183,3 @@ def ingest_progress() -> Iterator[Step]:
 def _readable(text: str) -> str:
     """Return a quote for the terminal: prose on one line without marks, code and tables as they stand."""
     return text if text.lstrip().startswith(("```", "~~~", "|", "$$")) else one_line(text)
-
-

@@ -29,9 +29,11 @@ def read_yaml_bank(path: Path) -> Document:
     text = read_text(path)
     try:
         node = yaml.compose(text, Loader=yaml.CSafeLoader)
-        value = yaml.load(text, Loader=yaml.CSafeLoader)  # noqa: S506 (the safe loader, in C)
+        value = yaml.load(text, Loader=yaml.CSafeLoader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ReadError(f"{path.name}: not valid YAML ({' '.join(str(error).split())[:160]}); mend it and ingest again") from error
+        raise ReadError(
+            f"{path.name}: not valid YAML ({' '.join(str(error).split())[:160]}); mend it and ingest again"
+        ) from error
     entries, nodes = _entry_list(value, node)
     title = value.get("title") if isinstance(value, Mapping) else None
     lines = [(n.start_mark.line + 1, max(n.start_mark.line + 1, n.end_mark.line)) for n in nodes]
@@ -69,8 +71,8 @@ def bank_document(
         position += len(laid) + 2
     if not found:
         raise ReadError(
-            f"{path.name}: not a question bank; looked for a list of entries with a question ({', '.join(QUESTION[:3])}) "
-            f"and an answer ({', '.join(ANSWER[:3])})"
+            f"{path.name}: not a question bank; looked for a list of entries with a question "
+            f"({', '.join(QUESTION[:3])}) and an answer ({', '.join(ANSWER[:3])})"
         )
     warnings = (f"{unanswered} entries without a question or an answer",) if unanswered else ()
     name = title or path.stem.replace("-", " ").replace("_", " ")
@@ -92,7 +94,14 @@ def _entry_list(value: Any, node: Any) -> tuple[list[Mapping[str, Any]], list[An
 
 
 def _field(names: Mapping[str, Any], wanted: Sequence[str]) -> str:
-    return next((str(names[n]).strip() for n in wanted if isinstance(names.get(n), str | int | float) and str(names[n]).strip()), "")
+    return next(
+        (
+            str(names[n]).strip()
+            for n in wanted
+            if isinstance(names.get(n), str | int | float) and str(names[n]).strip()
+        ),
+        "",
+    )
 
 
 def _notes(names: Mapping[str, Any]) -> Iterator[str]:

@@ -165,7 +165,9 @@ def _title(front: dict[str, Any], nodes: Sequence[Node], stem: str) -> str:
     return stem.replace("_", " ").replace("-", " ").strip() or stem
 
 
-def _source_kind(text: str, front: dict[str, Any], entries: Sequence[QuestionEntry], nodes: Sequence[Node]) -> SourceKind:
+def _source_kind(
+    text: str, front: dict[str, Any], entries: Sequence[QuestionEntry], nodes: Sequence[Node]
+) -> SourceKind:
     if sum(e.span[1] - e.span[0] for e in entries) > 0.5 * len(text):
         return "bank"
     if "title" in front or (len(text) > 2000 and sum(node.kind == "heading" for node in nodes) >= 3):

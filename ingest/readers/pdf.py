@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ingest.documents import Block, Document
 from ingest.readers.pdf_blocks import (
@@ -34,21 +34,43 @@ from retrieval.errors import ReadError
 
 if TYPE_CHECKING:
     from pypdf import PageObject, PdfReader
-    from pypdf.generic import DictionaryObject
+    from pypdf.generic import ArrayObject, DictionaryObject
 
 MAX_PAGES = 5000
 _MAX_FORMS = 10
 _TAIL = 4096
 
 _FILE_TITLE = re.compile(
-    r"microsoft word\b.*|untitled\b.*|(power ?point )?presentation\d*|document\d*|(no )?title|slide \d+|.*\.[a-z]\w{1,4}|[\W\d_]*", re.I
+    r"microsoft word\b.*|untitled\b.*|(power ?point )?presentation\d*|document\d*|(no )?title|slide \d+"
+    r"|.*\.[a-z]\w{1,4}|[\W\d_]*",
+    re.I,
 )
 _BOLD = re.compile(r"bold|black|heavy|semibold|demi|cmbx|-bd\b", re.I)
 _MONO = re.compile(r"mono|courier|consol|typewriter|cmtt|menlo|inconsolata|sourcecode|lmtt", re.I)
 _HANGING = re.compile(r"cmex|mathext|\bex\d", re.I)
-_GLYPH_NAME = re.compile(r"/([A-Za-z]+?)(?:big|Big|bigg|Bigg|text|display|tp|bt|ex|mid)*\d*")
-_NAMED = {"paren": "()", "bracket": "[]", "brace": "{}", "angbracket": "⟨⟩"}
+_GLYPH_NAME = re.compile(r"/([a-z]+?)(?:big|Big|bigg|Bigg|text|display|tp|bt|mid|ex|vertex|wide|wider|widest)*\d*")
+_NAMED = {
+    **{
+        "parenleft": "(",
+        "parenright": ")",
+        "bracketleft": "[",
+        "bracketright": "]",
+        "braceleft": "{",
+        "braceright": "}",
+    },
+    **{
+        "summation": "∑",
+        "product": "∏",
+        "integral": "∫",
+        "union": "⋃",
+        "intersection": "⋂",
+        "radical": "√",
+        "hat": "ˆ",
+    },
+}
 _RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_MARK = re.compile("[\x00-\x1f\x7f-\x9f\u064b-\u0652\u0670]+")
+"""Control codes of fonts without a table, and Arabic vowel signs, which are set apart and in any order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +91,9 @@ def read_pdf(path: Path) -> Document:
         except Exception as error:
             # pypdf.errors: "broken PDF files might cause other Exceptions"; seen: KeyError, ValueError,
             # AttributeError, RecursionError, zlib.error, struct.error.
-            raise ReadError(f"{path.name}: cannot be read as a PDF ({_reason(error)}); get a fresh copy of it") from error
+            raise ReadError(
+                f"{path.name}: cannot be read as a PDF ({_reason(error)}); get a fresh copy of it"
+            ) from error
     return _document(path, pages, outline, title)
 
 
@@ -99,11 +123,15 @@ def _contents(path: Path) -> tuple[list[_Page], list[OutlineEntry], str]:
         file.seek(max(0, size - _TAIL))
         if b"%PDF-" in head and b"%%EOF" not in file.read():
             # pypdf mends such a file with what is there, which would index half a book and not say so.
-            raise ReadError(f"{path.name}: the file ends in the middle (no end-of-file mark); get a complete copy of it")
+            raise ReadError(
+                f"{path.name}: the file ends in the middle (no end-of-file mark); get a complete copy of it"
+            )
         file.seek(0)
         reader = PdfReader(file)
         if reader.is_encrypted and not reader.decrypt(""):
-            raise ReadError(f"{path.name}: the file is locked with a password; save it without a password and ingest it again")
+            raise ReadError(
+                f"{path.name}: the file is locked with a password; save it without a password and ingest it again"
+            )
         count = len(reader.pages)
         if count > MAX_PAGES:
             raise ReadError(f"{path.name}: it has {count:,} pages, the limit is {MAX_PAGES:,}; split it into parts")
@@ -126,10 +154,14 @@ def _page(page: PageObject, reader: PdfReader, fonts: dict[Any, Glyphs | None]) 
 def _upright(page: PageObject) -> Matrix:
     """Return the matrix that undoes /Rotate."""
     turn = page.rotation % 360
-    return {0: IDENTITY, 90: (0, -1, 1, 0, 0, 0), 180: (-1, 0, 0, -1, 0, 0), 270: (0, 1, -1, 0, 0, 0)}.get(turn, IDENTITY)
+    return {0: IDENTITY, 90: (0, -1, 1, 0, 0, 0), 180: (-1, 0, 0, -1, 0, 0), 270: (0, 1, -1, 0, 0, 0)}.get(
+        turn, IDENTITY
+    )
 
 
-def _draw(ink: Ink, content: Any, resources: Any, reader: PdfReader, fonts: dict[Any, Glyphs | None], depth: int = 0) -> None:
+def _draw(
+    ink: Ink, content: Any, resources: Any, reader: PdfReader, fonts: dict[Any, Glyphs | None], depth: int = 0
+) -> None:
     """Follow the operators of a page or a form XObject."""
     from pypdf.generic import ContentStream
 
@@ -178,7 +210,7 @@ def _glyphs(resource: DictionaryObject) -> Glyphs:
     scale = em = 1.0
     if font.sub_type == "Type3" and "/FontMatrix" in resource:
         # Type 3 widths are in the font's own units (TeX's old bitmap fonts); 1.3 em is a usual height of the box.
-        matrix = matrix_of(resource["/FontMatrix"])
+        matrix = matrix_of(cast("ArrayObject", resource["/FontMatrix"]))
         scale = 1000 * matrix[0]
         box = font.font_descriptor.bbox
         em = abs(matrix[3]) * (box[3] - box[1]) / 1.3 if box and abs(matrix[3]) != 0.001 and box[3] > box[1] else 1.0
@@ -209,13 +241,12 @@ def _glyphs(resource: DictionaryObject) -> Glyphs:
 
 
 def _text(text: str) -> str:
-    """Return what a glyph says; a name without a code point as TeX's fonts give them (/parenleftBig) becomes its sign."""
+    """Return what a glyph says; a name without a code point, as in TeX's fonts (/parenleftBig), becomes its sign."""
     if len(text) > 1 and text[0] == "/":
         named = _GLYPH_NAME.fullmatch(text)
-        for stem, (left, right) in _NAMED.items():
-            if named and named[1] in (f"{stem}left", f"{stem}right"):
-                return left if named[1].endswith("left") else right
-        return "\ufffd" if "_" not in text else text[1:].replace("_", "")
+        return _NAMED.get(named[1], "") if named else text[1:].replace("_", "") if "_" in text else "\ufffd"
+    if _MARK.fullmatch(text):
+        return ""
     return text[::-1] if len(text) > 1 and _RTL.search(text) else text
 
 
@@ -234,7 +265,9 @@ def _outline(reader: PdfReader) -> list[OutlineEntry]:
 
     try:
         walk(reader.outline, 1)
-    except Exception:  # as above: bookmarks are often damaged where the pages are not, and headings can be told from looks
+    except (
+        Exception
+    ):  # as above: bookmarks are often damaged where the pages are not, and headings can be told from looks
         return []
     return entries
 
@@ -276,10 +309,13 @@ def _lines(pages: Sequence[_Page]) -> list[list[Line]]:
     if len(found) > 1 and 2 * len(found) > sum(bool(words) for words in folded):
         # The last page and pages of figures have too few lines to show the gutter that the others have.
         usual = sorted(found, key=lambda gutter: gutter.x0)[len(found) // 2]
-        gutters = [g or (find_gutter(w, usual) if w else None) for g, w in zip(gutters, folded, strict=True)]
+        gutters = [
+            g if g is not None and abs(g.x0 - usual.x0) < 2 * body else find_gutter(w, usual) if w else None
+            for g, w in zip(gutters, folded, strict=True)
+        ]
     return [
         [
-            replace(line, text=text, cells=tuple(map(characters, line.cells)))
+            replace(line, text=text, cells=tuple(filter(None, map(characters, line.cells))))
             for line in lines_of(words, gutter)
             if (text := characters(line.text))
         ]
@@ -301,7 +337,9 @@ def _warnings(name: str, pages: Sequence[_Page], read: set[int]) -> tuple[str, .
     blank = [number for number in empty if number not in failed and number not in scans]
     warnings = []
     if failed:
-        warnings.append(f"{_numbers(failed)} cannot be read ({pages[failed[0] - 1].failed}); get a fresh copy of the file")
+        warnings.append(
+            f"{_numbers(failed)} cannot be read ({pages[failed[0] - 1].failed}); get a fresh copy of the file"
+        )
     if scans:
         what = "have no text (scans)" if len(scans) > 1 else "has no text (a scan)"
         warnings.append(f"{_numbers(scans)} {what}; run OCR on the file first")

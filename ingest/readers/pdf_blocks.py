@@ -9,23 +9,30 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
 from ingest.documents import BlockKind, Span
 from ingest.readers.pdf_layout import Line
-from ingest.readers.pdf_mend import HYPHENS, Vocabulary, join
+from ingest.readers.pdf_mend import Vocabulary, join
 
 Tag = Literal["heading", "code", "table", "item", "formula", "text"]
 
 _BULLET = re.compile(r"([•◦▪▫‣●○■□◆◇➢➤✓✔✗☐☑❑❒❖∗·–—*-]|\(?(\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)])(?= |$)")
 _LABEL = re.compile(r"\(?[\dA-Za-z]{1,3}(\.\d{1,2})*[.):]?|[^\w\s]")
-_NUMBERED = re.compile(r"(?:(?:chapter|part|section|appendix|lecture|kapitel)\s+)?(?:(\d{1,2}(?:\.\d{1,2}){0,4})|[A-Z]|[IVX]{1,5})[.:)]?\s+(?=[^\W\d_])", re.I)
+_NUMBERED = re.compile(
+    r"(?:(?:chapter|part|section|appendix|lecture|kapitel)\s+)?(?:(\d{1,2}(?:\.\d{1,2}){0,4})|[A-Z]|[IVX]{1,5})[.:)]?\s+(?=[^\W\d_])",
+    re.I,
+)
 _MATH = re.compile(r"[=<>≤≥⩽⩾≠≈∼←→↔⟶∈∉∀∃∑∏∫√∂∇∞±×·|^_+−\u0370-\u03ff]")
 _LONG_WORD = re.compile(r"[^\W\d_]{3,}")
-_FUNCTION = re.compile(r"(?:log|exp|max|min|arg|lim|sup|inf|sin|cos|tan|tanh|det|Var|Cov|std|sgn|sign|rank|softmax|ReLU|if|opt|for|all)+", re.I)
+_SENTENCE = re.compile(r"[^\W\d_]{4,}:? [^\W\d_]{2,} ")
+_FUNCTION = re.compile(
+    r"(?:log|exp|max|min|arg|lim|sup|inf|sin|cos|tan|tanh|det|Var|Cov|std|sgn|sign|rank|softmax|ReLU|if|opt|for|all)+",
+    re.I,
+)
 _END = re.compile(r"[.!?:;。！？؟…][\"'”’)\]]*$")
 _LEADER = re.compile(r"(?:\s?\.){4,}|(?:\s?·){4,}|…{2,}")
 
@@ -98,27 +105,31 @@ def key_of(title: str) -> str:
     return "".join(ch for ch in _NUMBERED.sub("", title).casefold() if ch.isalnum())
 
 
-def pieces_of(lines: Sequence[Line], page: int, style: Style, words: Vocabulary, outline: Sequence[OutlineEntry]) -> list[Piece]:
+def pieces_of(
+    lines: Sequence[Line], page: int, style: Style, words: Vocabulary, outline: Sequence[OutlineEntry]
+) -> list[Piece]:
     """Group the lines of one page, which stand in reading order."""
     levels = _outlined(lines, outline)
     tags = [_tag(lines, i, style) if i not in levels else "heading" for i in range(len(lines))]
     tags = _settled(lines, tags, style)
-    groups: list[tuple[Tag, list[list[Line]]]] = []
-    starts: list[int] = []
+    groups: list[_Group] = []
     for i, (line, tag) in enumerate(zip(lines, tags, strict=True)):
-        before = lines[i - 1] if i else None
-        last = groups[-1] if groups else None
-        if before is not None and last is not None and _continues(last, tag, before, line, style, levels.get(i), levels.get(starts[-1])):
-            if tag == "item" or (last[0] in ("code", "table") and tag == last[0]) or (tag == "formula" or tags[i - 1] == "formula"):
-                last[1].append([line])
-            else:
-                last[1][-1].append(line)
+        if i and _continues(groups[-1], tag, lines[i - 1], line, style, levels.get(i, 0)):
+            if tag == "item" or tag == groups[-1].tag in ("code", "table"):
+                groups[-1].parts.append([])
         else:
-            groups.append((tag, [[line]]))
-            starts.append(i)
-    return [
-        _piece(tag, parts, page, words, style, levels.get(start, 0)) for (tag, parts), start in zip(groups, starts, strict=True)
-    ]
+            groups.append(_Group(tag, [[]], levels.get(i, 0)))
+        groups[-1].parts[-1].append((line, tag))
+    return [_piece(group, page, words, style) for group in groups]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Lines that make one block; a part is an item of a list or a row of a table."""
+
+    tag: Tag
+    parts: list[list[tuple[Line, Tag]]]
+    level: int
 
 
 def _outlined(lines: Sequence[Line], outline: Sequence[OutlineEntry]) -> dict[int, int]:
@@ -134,7 +145,7 @@ def _outlined(lines: Sequence[Line], outline: Sequence[OutlineEntry]) -> dict[in
         ]
         if found:
             _, start, count = min(found)
-            levels.update({i: entry.level for i in range(start, min(start + count, len(lines)))})
+            levels.update(dict.fromkeys(range(start, min(start + count, len(lines))), entry.level))
     return levels
 
 
@@ -142,7 +153,7 @@ def _tag(lines: Sequence[Line], i: int, style: Style) -> Tag:
     line = lines[i]
     if line.mono and not style.mono:
         return "code"
-    if len(_cells(line)) > 1:
+    if len(_cells(line)) > 1 or _LEADER.search(line.text):
         return "table"
     if _is_formula(line):
         return "formula"
@@ -161,6 +172,8 @@ def _cells(line: Line) -> Sequence[str]:
 def _is_formula(line: Line) -> bool:
     tokens = line.text.split()
     words = [w for w in _LONG_WORD.findall(line.text) if not _FUNCTION.fullmatch(w)]
+    if _SENTENCE.match(line.text):
+        return False
     return bool(_MATH.search(line.text)) and sum(map(len, words)) <= 0.25 * len("".join(tokens)) and len(words) < 5
 
 
@@ -169,14 +182,20 @@ def _is_heading(lines: Sequence[Line], i: int, style: Style) -> bool:
     text = line.text
     words = text.split()
     letters = sum(ch.isalpha() for ch in text)
-    if letters < 3 or len(words) > 16 or text[-1] in ".,;" and not text.endswith("...") or 2 * letters < len("".join(words)):
+    if (
+        letters < 3
+        or 2 * letters < len("".join(words))
+        or len(words) > 16
+        or (text[-1] in ".,;" and text[-3:] != "...")
+    ):
         return False
     if line.size > 1.12 * style.size:
         return True
     before = lines[i - 1] if i else None
     gap = before.y - line.y if before is not None and before.column == line.column else None
     apart = gap is None or gap < 0 or gap > 1.15 * style.gap(line)
-    if not apart or line.size < 0.92 * style.size or text[0].islower() or len(words) > 12:
+    placed = line.x0 - line.left < line.size or abs(line.x0 + line.x1 - line.left - line.right) < 2 * line.size
+    if not apart or not placed or line.size < 0.92 * style.size or text[0].islower() or len(words) > 12:
         return False
     if line.bold and not style.bold:
         return True
@@ -187,9 +206,7 @@ def _is_heading(lines: Sequence[Line], i: int, style: Style) -> bool:
 
 def _settled(lines: Sequence[Line], tags: list[Tag], style: Style) -> list[Tag]:
     """Take back what its neighbors do not bear out: one row makes no table."""
-    near = [
-        a.column == b.column and 0 <= a.y - b.y < 4 * style.gap(b) for a, b in pairwise(lines)
-    ]
+    near = [a.column == b.column and 0 <= a.y - b.y < 4 * style.gap(b) for a, b in pairwise(lines)]
     settled = list(tags)
     for i, tag in enumerate(tags):
         before = tags[i - 1] if i and near[i - 1] else None
@@ -197,69 +214,87 @@ def _settled(lines: Sequence[Line], tags: list[Tag], style: Style) -> list[Tag]:
         if tag == "table" and "table" not in (before, after):
             line = lines[i]
             settled[i] = "formula" if _is_formula(line) else "item" if _BULLET.match(line.text) else "text"
-        elif tag in ("text", "formula", "heading") and before == after == "table" and len(lines[i].text) < 40 and lines[i].size <= 1.12 * style.size:
+        elif tag == "formula" and before == "text" and _flows(lines[i - 1], lines[i], style):
+            settled[i] = "text"
+        elif (
+            tag in ("text", "formula", "heading")
+            and before == after == "table"
+            and len(lines[i].text) < 40
+            and lines[i].size <= 1.12 * style.size
+        ):
             settled[i] = "table"
     return settled
 
 
-def _continues(
-    last: tuple[Tag, list[list[Line]]], tag: Tag, before: Line, line: Line, style: Style, level: int | None, last_level: int | None
-) -> bool:
-    kind, parts = last
+def _flows(before: Line, line: Line, style: Style) -> bool:
+    """Return whether a line of signs only ends the paragraph above: displayed formulas stand in from the edge."""
+    full = before.x1 > before.right - 1.5 * line.size
+    return full and line.x0 - line.left < line.size and before.y - line.y < 1.5 * style.gap(line)
+
+
+def _continues(group: _Group, tag: Tag, before: Line, line: Line, style: Style, level: int) -> bool:
+    kind, last = group.tag, group.parts[-1]
+    usual = style.gap(line)
     gap = before.y - line.y if before.column == line.column else -1.0
-    near = 0 <= gap < 2.2 * style.gap(line)
     if kind == "heading" or tag == "heading":
-        short = sum(len(part) for part in parts) < 3
-        return kind == tag and near and short and _alike(before, line) and before.bold == line.bold and level == last_level and gap < 1.6 * line.size
+        same = kind == tag and level == group.level and _alike(before, line) and before.bold == line.bold
+        return same and len(last) < 3 and 0 <= gap < 1.6 * line.size
     if kind in ("code", "table") or tag in ("code", "table"):
-        return kind == tag and 0 <= gap < 4 * style.gap(line)
+        return kind == tag and 0 <= gap < 4 * usual
     if tag == "item":
-        return kind == "item" and (near or gap < 0)
+        return kind == "item" and gap < 2.2 * usual
     if tag == "formula":
-        tight = 0 <= gap < 3.5 * style.gap(line)
-        return kind == "formula" and tight or kind in ("text", "item") and tight and not re.search(r"[.!?。]$", before.text)
-    if kind == "item":
-        first = parts[-1][0]
-        hangs = line.x0 > first.x0 + 0.5 * line.size
-        return near and _alike(before, line) and (hangs or line.text[0].islower() or not _breaks(before, line, style))
-    if kind == "formula":
-        return 0 <= gap < 3 * style.gap(line) and line.text[0].islower()
-    if _is_formula(before):
-        return 0 <= gap < 3 * style.gap(line) and line.text[0].islower()
+        return 0 <= gap < 3.5 * usual and (last[-1][1] == "formula" or not re.search(r"[.!?。]$", before.text))
+    if last[-1][1] == "formula":
+        return 0 <= gap < 3 * usual and line.text[0].islower()
+    if kind == "item" and 0 <= gap < 2.2 * usual and _alike(before, line) and line.x0 > last[0][0].x0 + 0.5 * line.size:
+        return True
     return not _breaks(before, line, style)
 
 
 def _breaks(before: Line, line: Line, style: Style) -> bool:
     """Return whether a new paragraph starts at `line`."""
-    text = line.text
-    if before.column != line.column or line.y > before.y:
-        return bool(_END.search(before.text)) or not text[0].islower() or not _alike(before, line)
-    if not _alike(before, line) or before.y - line.y > 1.35 * style.gap(line):
-        return True
-    if before.text[-1] in HYPHENS and text[0].islower():
-        return False
-    ended = bool(_END.search(before.text)) or not text[0].islower()
+    text, gap = line.text, before.y - line.y
+    ended = bool(_END.search(before.text))
+    new = ended or not text[0].islower()
+    if not _alike(before, line) or before.column != line.column or gap < 0:
+        return new or not _alike(before, line)
+    full = before.x1 + 0.3 * line.size + line.first > before.right - 0.5 * line.size
+    if gap > 1.35 * style.gap(line):
+        # A fraction or a sum in a line pushes the next one down.
+        return new or not full or gap > 2.2 * style.gap(line)
     indented = line.x0 - before.x0 > 0.7 * line.size
-    fitted = before.x1 + 0.3 * line.size + line.first < before.right - 0.5 * line.size
-    return ended and (indented or (fitted and bool(_END.search(before.text) or _LEADER.search(before.text) or line.cells[1:])))
+    return new and (indented or (ended and not full))
 
 
-def _piece(tag: Tag, parts: list[list[Line]], page: int, words: Vocabulary, style: Style, level: int) -> Piece:
-    lines = [line for part in parts for line in part]
-    hanging = any(line.x0 > part[0].x0 + 0.5 * line.size for part in parts for line in part[1:])
-    if tag == "heading":
-        return Piece("heading", join([line.text for line in lines], words), page, lines, level=level)
-    if tag == "code":
-        return _joined("code", _indented(lines, style), page, lines)
-    texts = [join([line.text for line in part], words) for part in parts]
-    if tag == "table":
-        return _joined("table", ["  ".join(line.cells) for line in lines], page, lines)
-    if tag == "item" and (len(parts) > 1 or hanging):
-        return _joined("list", texts, page, lines)
+def _piece(group: _Group, page: int, words: Vocabulary, style: Style) -> Piece:
+    lines = [line for part in group.parts for line, _ in part]
+    if group.tag == "heading":
+        return Piece("heading", join([line.text for line in lines], words), page, lines, level=group.level)
+    if group.tag == "code":
+        return _rows("code", _indented(lines, style), page, lines)
+    if group.tag == "table":
+        return _rows("table", [_LEADER.sub(" … ", "  ".join(line.cells)) for line in lines], page, lines)
+    texts = [_flowing(part, words) for part in group.parts]
+    hanging = any(line.x0 > part[0][0].x0 + 0.5 * line.size for part in group.parts for line, _ in part[1:])
+    if group.tag == "item" and (len(texts) > 1 or hanging):
+        return _rows("list", texts, page, lines)
     return Piece("prose", "\n".join(texts), page, lines)
 
 
-def _joined(kind: BlockKind, texts: Sequence[str], page: int, lines: list[Line]) -> Piece:
+def _flowing(part: Sequence[tuple[Line, Tag]], words: Vocabulary) -> str:
+    """Join the lines of a paragraph; formulas in it keep their lines."""
+    runs: list[list[str]] = []
+    before: Tag | None = None
+    for line, tag in part:
+        if "formula" in (tag, before) or before is None:
+            runs.append([])
+        runs[-1].append(line.text)
+        before = tag
+    return "\n".join(join(run, words) for run in runs)
+
+
+def _rows(kind: BlockKind, texts: Sequence[str], page: int, lines: list[Line]) -> Piece:
     units: list[Span] = []
     at = 0
     for text in texts:
@@ -290,7 +325,14 @@ def headings_of(pieces: Sequence[Piece], title: str | None) -> None:
     uses = Counter(_style_of(piece) for piece in found)
     for piece, after in pairwise(pieces):
         lonely = uses[_style_of(piece)] == 1 or (uses[_style_of(piece)] < 4 and piece.page == 1)
-        if piece.kind == after.kind == "heading" and not piece.level and lonely and piece.text != title and piece.page <= 2 and not _NUMBERED.match(piece.text):
+        if (
+            piece.kind == after.kind == "heading"
+            and not piece.level
+            and lonely
+            and piece.text != title
+            and piece.page <= 2
+            and not _NUMBERED.match(piece.text)
+        ):
             piece.kind = "prose"
     found = [piece for piece in found if piece.kind == "heading"]
     known = {_style_of(piece): piece.level for piece in found if piece.level}
@@ -310,9 +352,10 @@ def _style_of(piece: Piece) -> tuple[float, bool, int]:
     return -_step(line.size), not line.bold, depth
 
 
-def largest_heading(pieces: Iterable[Piece]) -> str | None:
-    """Return the text of the largest heading of the first two pages, the first of equals."""
-    first = [piece for piece in pieces if piece.kind == "heading" and piece.page <= 2]
+def largest_heading(pieces: Sequence[Piece]) -> str | None:
+    """Return the largest heading of the first two pages that stands there once, the first of equals."""
+    texts = Counter(piece.text for piece in pieces)
+    first = [piece for piece in pieces if piece.kind == "heading" and piece.page <= 2 and texts[piece.text] == 1]
     if not first:
         return None
     return max(first, key=lambda piece: (_step(piece.lines[0].size), -piece.page)).text

@@ -25,6 +25,7 @@ class _Edge:
     zone: str
     depth: int
     text: str
+    cells: tuple[str, ...]
     loud: bool
     row: Row
 
@@ -46,10 +47,10 @@ def _edges(page: int, words: Sequence[Word], body_size: float) -> Iterable[_Edge
     rows = rows_of(words)
     for zone, ordered in (("top", rows), ("bottom", rows[::-1])):
         for depth, row in enumerate(ordered[:_DEPTH]):
-            text = " ".join(" ".join(cells_of(row)).casefold().split())
+            cells = tuple(" ".join(cell.casefold().split()) for cell in cells_of(row))
             emphatic = row.size > 1.1 * body_size or all(word.bold for word in row.words)
-            loud = emphatic and zone == "top" and len(cells_of(row)) == 1
-            yield _Edge(page, zone, depth, text, loud, row)
+            loud = emphatic and zone == "top" and len(cells) == 1
+            yield _Edge(page, zone, depth, " ".join(cells), cells, loud, row)
 
 
 def _often(pages: Iterable[int], total: int) -> bool:
@@ -65,9 +66,11 @@ def _often(pages: Iterable[int], total: int) -> bool:
 
 
 def _repeated(edges: Sequence[_Edge], total: int) -> list[_Edge]:
+    """Find rows that repeat; of an outermost row one part is enough, as where the other names the chapter."""
     groups: defaultdict[tuple[str, str], list[_Edge]] = defaultdict(list)
     for edge in edges:
-        groups[edge.zone, _DIGITS.sub("#", edge.text)].append(edge)
+        for text in {edge.text, *(cell for cell in edge.cells if edge.depth == 0 and len(cell) > 3)}:
+            groups[edge.zone, _DIGITS.sub("#", text)].append(edge)
     found: list[_Edge] = []
     for (_, masked), group in groups.items():
         if not _often((edge.page for edge in group), total):
@@ -85,7 +88,9 @@ def _numbered(edges: Sequence[_Edge], total: int) -> list[_Edge]:
     ahead: defaultdict[tuple[str, int], list[_Edge]] = defaultdict(list)
     for edge in outer:
         words = edge.text.split()
-        for offset in {number - edge.page for word in (words[:1] + words[-1:]) if (number := _number(word)) is not None}:
+        for offset in {
+            number - edge.page for word in (words[:1] + words[-1:]) if (number := _number(word)) is not None
+        }:
             ahead[edge.zone, offset].append(edge)
     found = [
         edge for group in ahead.values() if _often((e.page for e in group), total) for edge in group if not edge.loud

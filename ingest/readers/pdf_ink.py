@@ -203,13 +203,13 @@ class Ink:
             if not isinstance(item, bytes):
                 continue
             for glyph, width in font.decode(item):
-                blank = not glyph or glyph.isspace()
+                blank = glyph.isspace()
                 if text and (blank or not -size < at - end <= WORD_GAP * size * scale + state.char * scale):
                     self._keep(text, start, end, spaced)
                     text, spaced = "", False
                 if blank:
-                    spaced = spaced or bool(glyph)
-                else:
+                    spaced = True
+                elif glyph:
                     start = start if text else at
                     text += glyph
                     end = at + width * size * scale

@@ -21,9 +21,12 @@ GUTTER = 1.0
 """The narrowest gutter, in em: the tightest seen is 1.25, the widest stretched word gap about 0.8."""
 
 _OPERATORS = re.compile(r"[∑∏⋃⋂∫]|(arg)?(max|min)|lim|sup|inf")
+_ACCENTS = frozenset("ˆ˜¯´`˙¨ˇ˘˚⃗")
 _ORDINAL = re.compile(r"\d(st|nd|rd|th)")
-_RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
-_LTR_RUN = re.compile("[^\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\\s][^\u0590-\u065f\u066a-\u06ef\u06fa-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]*")
+_RTL_LETTER = "\u0590-\u065f\u066e-\u06ef\u06fa-\u08ff\ufb1d-\ufdff\ufe70-\ufefc"
+_RTL = re.compile(f"[{_RTL_LETTER}]")
+_RTL_RUN = re.compile(f"[{_RTL_LETTER}](?:[^A-Za-z0-9]*[{_RTL_LETTER}])*")
+_LTR_RUN = re.compile(rf"[^\s{_RTL_LETTER}.,:;!?،؛–-](?:[^{_RTL_LETTER}]*[^\s{_RTL_LETTER}.,:;!?،؛–-])?")
 _MIRROR = str.maketrans("()[]{}<>«»", ")(][}{><»«")
 
 
@@ -59,9 +62,9 @@ class Row:
         rise = (word.y - self.y) / self.size
         if abs(rise) <= 0.2:
             return abs(rise)
-        if word.loose:
+        if word.loose or word.text in _ACCENTS:
             return abs(rise) if abs(rise) < 1.1 and self._near(word, 1.0) else None
-        if word.size >= SCRIPT * self.size or word.size < 0.4 * self.size or not -0.5 <= rise <= 0.7:
+        if word.size >= SCRIPT * self.size or word.size < 0.4 * self.size or not -0.6 <= rise <= 1.0:
             return None
         return abs(rise) if self._near(word, 0.5) else None
 
@@ -73,78 +76,71 @@ class Row:
 def rows_of(words: Iterable[Word]) -> list[Row]:
     """Group words into rows, top to bottom; larger words found a row first, so that scripts can join it."""
     rows: list[Row] = []
-    for word in sorted(words, key=lambda w: (w.loose, -round(w.size), -w.y, w.x0)):
+    for word in sorted(words, key=lambda w: (w.loose or w.text in _ACCENTS, -round(w.size), -w.y, w.x0)):
         distances = [(distance, i) for i, row in enumerate(rows) if (distance := row.takes(word)) is not None]
         if distances:
             rows[min(distances)[1]].words.append(word)
         else:
             rows.append(Row(word.y, word.size, [word]))
     for row in rows:
-        row.words.sort(key=lambda w: (w.x0, w.x1))
+        # An accent that is set apart goes before its letter, as typewriters had it.
+        row.words.sort(key=lambda w: (w.x0 - 0.4 * w.size * (w.text in _ACCENTS), w.x1))
     return sorted(rows, key=lambda row: (-row.y, row.words[0].x0))
 
 
-def cells_of(row: Row) -> list[str]:
-    """Return the row's text, split at gaps that are too wide for a space; scripts get ^ and _ in front."""
-    cells: list[list[str]] = [[]]
-    scripts: list[str] = []
-    level, end, last = "", row.words[0].x0, ""
+def cells_of(row: Row, rtl: bool = False) -> list[str]:
+    """Return the row's text, split at gaps that are too wide for a space; scripts get _ and ^ in front.
+
+    `rtl` says that the page is written from right to left.
+    """
+    cells = [""]
+    under: list[str] = []
+    over: list[str] = []
+    end = row.words[0].x0
+
+    def close() -> None:
+        for mark, parts in (("_", under), ("^", over)):
+            cells[-1] += _script(mark, "".join(parts), cells[-1])
+            parts.clear()
+
     for word in row.words:
-        em = min(word.size, row.size)
-        gap = (word.x0 - end) / em
+        gap = (word.x0 - end) / min(word.size, row.size)
         rise = (word.y - row.y) / row.size
-        shifted = "^" if rise > 0.2 else "_" if rise < -0.08 else ""
-        now = shifted if word.size < SCRIPT * row.size and not word.loose and (last or level) else ""
-        space = gap > WORD_GAP or (word.spaced and gap > 0.05)
-        if level and (now != level or space):
-            cells[-1].append(_script(level, scripts, last))
-            scripts = []
-        if gap > CELL_GAP and last:
-            cells.append([])
-            last = ""
-        elif space and last and not (now and gap < 0.3):
-            cells[-1].append(" ")
-        if now:
-            scripts.append(word.text)
+        script = word.size < SCRIPT * row.size and not word.loose and not -0.08 <= rise <= 0.2 and cells[-1]
+        if script and gap < 0.3:
+            (over if rise > 0 else under).append(word.text)
         else:
-            cells[-1].append(word.text)
-            last = word.text
-        level, end = now, max(end, word.x1) if gap > -1 else word.x1
-    if level:
-        cells[-1].append(_script(level, scripts, last))
-    texts = [logical("".join(cell)) for cell in cells]
-    return texts[::-1] if _is_rtl("".join(texts)) else texts
+            close()
+            if gap > CELL_GAP and cells[-1]:
+                cells.append("")
+            elif cells[-1] and (gap > WORD_GAP or (word.spaced and gap > 0.05)):
+                cells[-1] += " "
+            cells[-1] += word.text
+        end = max(end, word.x1) if gap > -1 else word.x1
+    close()
+    texts = [logical(cell, rtl) for cell in cells]
+    return texts[::-1] if rtl and _RTL.search("".join(texts)) else texts
 
 
-def _script(level: str, parts: Sequence[str], base: str) -> str:
-    text = "".join(parts)
-    if _ORDINAL.fullmatch(base[-1:] + text):
+def _script(mark: str, text: str, base: str) -> str:
+    if not text or not text.strip("′″'*†‡") or _ORDINAL.fullmatch(base[-1:] + text):
         return text
     bare = len(text) == 1 or text.isalnum() or (text[0] == "(" and text[-1] == ")")
-    return level + (text if bare else f"({text})")
+    return mark + (text if bare else f"({text})")
 
 
-def logical(text: str) -> str:
-    """Return text that was read from left to right in the order it is spoken (a small part of UAX 9).
-
-    A line counts as right-to-left where most of its letters are; in it, runs of other scripts keep their order.
-    """
-    if not _is_rtl(text):
+def logical(text: str, rtl: bool) -> str:
+    """Return text that was read off from left to right in the order it is spoken (a small part of UAX 9)."""
+    if not _RTL.search(text):
         return text
-    turned = text[::-1].translate(_MIRROR)
-    return _LTR_RUN.sub(lambda run: _turn_back(run[0]), turned)
+    if not rtl:
+        return _RTL_RUN.sub(lambda run: run[0][::-1].translate(_MIRROR), text)
+    return _LTR_RUN.sub(lambda run: run[0][::-1].translate(_MIRROR), text[::-1].translate(_MIRROR))
 
 
-def _turn_back(run: str) -> str:
-    body = run.rstrip()
-    if not any(ch.isalnum() for ch in body):
-        return run
-    return body[::-1].translate(_MIRROR) + run[len(body) :]
-
-
-def _is_rtl(text: str) -> bool:
-    strong = len(_RTL.findall(text))
-    return strong > 0 and 2 * strong > sum(ch.isalpha() for ch in text)
+def is_rtl(text: str) -> bool:
+    """Return whether more letters are Arabic or Hebrew than not."""
+    return 2 * len(_RTL.findall(text)) > sum(ch.isalpha() for ch in text)
 
 
 def text_of(words: Iterable[Word]) -> str:
@@ -154,16 +150,16 @@ def text_of(words: Iterable[Word]) -> str:
 def fold_formulas(words: Sequence[Word], rules: Sequence[Rule]) -> list[Word]:
     """Put fractions and the limits of operators on one line: (a)/(b), ∑_(i=1)^n."""
     folded = list(words)
+    for operator in words:
+        if _OPERATORS.fullmatch(operator.text):
+            folded = _fold_limits(folded, operator)
     for rule in sorted(set(rules), key=lambda r: (r.x1 - r.x0, -r.y, r.x0)):
         folded = _fold_fraction(folded, rule)
-    for operator in words:
-        if _OPERATORS.fullmatch(operator.text) and operator in folded:
-            folded = _fold_limits(folded, operator)
     return folded
 
 
 def _fold_fraction(words: list[Word], rule: Rule) -> list[Word]:
-    near = [w for w in words if abs(w.y - rule.y) < 2.2 * w.size and w.x1 > rule.x0 and w.x0 < rule.x1]
+    near = [w for w in words if abs(w.y - rule.y) < 2.6 * w.size and w.x1 > rule.x0 and w.x0 < rule.x1]
     if not near or any(w.x0 < rule.x0 - 2 or w.x1 > rule.x1 + 2 for w in near if abs(w.y - rule.y) < 1.2 * w.size):
         return words
     # The bar stands on the axis, 0.25 em over the baseline: its neighbour on that baseline is what
@@ -175,15 +171,36 @@ def _fold_fraction(words: list[Word], rule: Rule) -> list[Word]:
         and (-0.2 < (rule.x0 - w.x1) / w.size < 1.2 or -0.2 < (w.x0 - rule.x1) / w.size < 1.2)
     ]
     inside = [w for w in near if w.x0 >= rule.x0 - 2 and w.x1 <= rule.x1 + 2]
-    over = [w for w in inside if 0.2 < (w.y - rule.y) / w.size < 1.3]
-    under = [w for w in inside if 0.4 < (rule.y - w.y) / w.size < 1.5]
-    if not beside or not over or not under:
+    over = _beside_bar([w for w in inside if w.y > rule.y], rule)
+    under = _beside_bar([w for w in inside if w.y < rule.y], rule)
+    if not over or not under or not (beside or _fits(over, under, rule)):
         return words
-    line = max(beside, key=lambda w: w.size)
+    size = max(w.size for w in (*over, *under))
+    line = max(beside, key=lambda w: w.size, default=replace(over[0], y=rule.y - 0.25 * size, size=size))
     text = "/".join(_part(text_of(part)) for part in (over, under))
     used = {id(w) for w in (*over, *under)}
     fraction = Word(text, rule.x0, rule.x1, line.y, line.size)
     return [w for w in words if id(w) not in used] + [fraction]
+
+
+def _fits(over: Sequence[Word], under: Sequence[Word], rule: Rule) -> bool:
+    """Return whether a bar without neighbors is as long as the wider of its parts and the other stands centered."""
+    widths = []
+    for part in (over, under):
+        x0, x1 = part[0].x0, max(w.x1 for w in part)
+        if abs(x0 + x1 - rule.x0 - rule.x1) > 4:
+            return False
+        widths.append(x1 - x0)
+    return rule.x1 - rule.x0 - max(widths) < 2.5
+
+
+def _beside_bar(words: Sequence[Word], rule: Rule) -> list[Word]:
+    """Return the row of words next to a fraction bar; a sum in it keeps its distance."""
+    rows = sorted(rows_of(words), key=lambda row: abs(row.y - rule.y))
+    if not rows:
+        return []
+    reach = 2.6 if any(word.loose for word in rows[0].words) else 1.6
+    return rows[0].words if 0.2 < abs(rows[0].y - rule.y) / rows[0].size < reach else []
 
 
 def _part(text: str) -> str:
@@ -203,9 +220,9 @@ def _fold_limits(words: list[Word], operator: Word) -> list[Word]:
     over = [w for w in small if w.y > operator.y and not operator.text.isalpha()]
     if not under:
         return words
-    text = operator.text + _script("_", [text_of(under)], "")
+    text = operator.text + _script("_", text_of(under), "")
     if over:
-        text += _script("^", [text_of(over)], "")
+        text += _script("^", text_of(over), "")
     used = {id(w) for w in (*under, *over, operator)}
     return [w for w in words if id(w) not in used] + [replace(operator, text=text)]
 
@@ -222,14 +239,14 @@ class Gutter:
         after = min((w.x0 for w in row.words if w.x0 >= middle), default=None)
         if before is None or after is None:
             return before is not None and before > self.x1
-        return after - before < 0.6 * (self.x1 - self.x0)
+        return after - before < max(0.6 * (self.x1 - self.x0), 0.7 * row.size)
 
 
-def find_gutter(words: Sequence[Word], like: Gutter | None = None) -> Gutter | None:
+def find_gutter(words: Sequence[Word], like: Gutter | None = None, share: float = 0.08) -> Gutter | None:
     """Find the white strip between two columns of running text, or None.
 
-    Both sides need lines that fill them, which the cells of a table do not. `like` is the gutter of the other
-    pages: there, fewer full lines will do.
+    Both sides need a share of lines that fill them, which the cells of a table do not. `like` is the gutter of
+    the other pages: there, any lines will do.
     """
     rows = rows_of(words)
     left, right = min(w.x0 for w in words), max(w.x1 for w in words)
@@ -245,9 +262,10 @@ def find_gutter(words: Sequence[Word], like: Gutter | None = None) -> Gutter | N
                 blocked[min(x, len(blocked) - 1)] += 1
             if word is not None:
                 start, end, size = word.x0, word.x1, word.size
-    low, high = (0.2 * width, 0.8 * width) if like is None else (like.x0 - left - 2, like.x1 - left + 2)
+    em = statistics.median(row.size for row in rows)
+    low, high = (0.2 * width, 0.8 * width) if like is None else (like.x0 - left - em, like.x1 - left + em)
     xs = range(max(0, round(low)), min(len(blocked), round(high)))
-    if not xs or width < 15 * statistics.median(row.size for row in rows):
+    if not xs or width < 15 * em:
         return None
     floor = min(blocked[x] for x in xs)
     if floor > len(rows) * (0.3 if like is None else 0.6):
@@ -262,22 +280,23 @@ def find_gutter(words: Sequence[Word], like: Gutter | None = None) -> Gutter | N
     best = max(runs, key=lambda run: (len(run), -abs(run[0] + run[-1] - width)))
     gutter = Gutter(left + best[0], left + best[-1])
     free = [row for row in rows if not gutter.crossed_by(row)]
-    share = 0.25 if like is None else 0.0
-    sides = (
-        _filled(free, left, gutter.x0, share),
-        _filled(free, gutter.x1, right, share),
-    )
-    return gutter if all(sides) else None
+    (first, first_full), (second, second_full) = _filled(free, left, gutter.x0), _filled(free, gutter.x1, right)
+    if like is not None:
+        return gutter if first and second else None
+    text = first_full > max(1, share * first) and second_full > max(1, share * second)
+    enough = first_full + second_full > max(5, 0.15 * (first + second))
+    return gutter if text and enough and len(best) >= 0.5 * em else None
 
 
-def _filled(rows: Sequence[Row], x0: float, x1: float, share: float) -> bool:
+def _filled(rows: Sequence[Row], x0: float, x1: float) -> tuple[int, int]:
+    """Count the rows with ink between two edges, and those that fill the width like running text does."""
     inked = [sum(w.x1 - w.x0 for w in row.words if w.x0 >= x0 - 2 and w.x1 <= x1 + 2) for row in rows]
-    inked = [ink for ink in inked if ink]
-    full = sum(ink > 0.65 * (x1 - x0) for ink in inked)
-    return len(inked) >= 2 and full >= share * len(inked)
+    return sum(ink > 0 for ink in inked), sum(ink > 0.65 * (x1 - x0) for ink in inked)
 
 
-def regions_of(words: Sequence[Word], gutter: Gutter | None, depth: int = 0) -> list[tuple[int, list[Word]]]:
+def regions_of(
+    words: Sequence[Word], gutter: Gutter | None, rtl: bool = False, depth: int = 0
+) -> list[tuple[int, list[Word]]]:
     """Return (column, words) in reading order: what spans the page cuts it into bands, read column by column."""
     if gutter is None or not words:
         return [(0, list(words))] if words else []
@@ -289,9 +308,9 @@ def regions_of(words: Sequence[Word], gutter: Gutter | None, depth: int = 0) -> 
     def close() -> None:
         if spanning:
             regions.append((0, list(spanning)))
-        for number, side in enumerate(sides, 1):
-            inner = find_gutter(side) if side and depth == 0 else None
-            regions.extend((number + 2 * n, part) for n, part in regions_of(side, inner, depth + 1))
+        for number, side in sorted(enumerate(sides, 1), reverse=rtl):
+            inner = find_gutter(side, share=0.3) if side and depth == 0 else None
+            regions.extend((number + 2 * n, part) for n, part in regions_of(side, inner, rtl, depth + 1))
             side.clear()
         spanning.clear()
 
@@ -313,11 +332,14 @@ def regions_of(words: Sequence[Word], gutter: Gutter | None, depth: int = 0) -> 
 def lines_of(words: Sequence[Word], gutter: Gutter | None) -> list[Line]:
     """Return the lines of a page in reading order."""
     lines: list[Line] = []
-    for column, region in regions_of(words, gutter):
+    rtl = is_rtl("".join(word.text for word in words))
+    for column, region in regions_of(words, gutter, rtl):
         for row in rows_of(region):
-            cells = tuple(cell for cell in cells_of(row) if cell.strip())
+            cells = tuple(cell for cell in cells_of(row, rtl) if cell.strip())
             if cells:
-                lines.append(_line(row, cells, column))
+                line = _line(row, cells, column)
+                # Mirrored, so that whoever looks for indents and short lines need not know.
+                lines.append(replace(line, x0=-line.x1, x1=-line.x0) if rtl else line)
     edges = {column: _edges([line for line in lines if line.column == column]) for column in {x.column for x in lines}}
     return [replace(line, left=edges[line.column][0], right=edges[line.column][1]) for line in lines]
 

@@ -20,10 +20,21 @@ _DRAWN = re.compile(
     "\U0001d400-\U0001d7ff\u2113\u210e\u2126\u212b]"
 )
 _BULLETS = str.maketrans({"\uf0b7": "•", "\uf0a7": "▪", "\uf0d8": "➢", "\uf0fc": "✓", "\uf0e0": "→", "\uf0a8": "☐"})
-_NOTHING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffe\uffff\ud800-\udfff]")
+_NOTHING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffe\uffff\ud800-\udfff]"
+)
 _BLANK = re.compile(r"[^\S\n]+")
-_ACCENTS = {"´": "\u0301", "¨": "\u0308", "ˆ": "\u0302", "˜": "\u0303", "ˇ": "\u030c", "˘": "\u0306", "˚": "\u030a", "¯": "\u0304"}
-_SET_APART = re.compile(f" ?([{''.join(_ACCENTS)}]) ?([A-Za-zıȷ])")
+_ACCENTS = {
+    "´": "\u0301",
+    "¨": "\u0308",
+    "ˆ": "\u0302",
+    "˜": "\u0303",
+    "ˇ": "\u030c",
+    "˘": "\u0306",
+    "˚": "\u030a",
+    "¯": "\u0304",
+}
+_SET_APART = re.compile(f"([{''.join(_ACCENTS)}]) ?([A-Za-zıȷ\u0370-\u03ff])")
 _WORD = re.compile(r"[^\W_]+(?:[-\u2010][^\W_]+)*")
 _CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
 _PREFIXES = frozenset(("self", "cross", "well", "non", "semi", "quasi"))
@@ -41,8 +52,7 @@ def characters(text: str) -> str:
 
 def _accented(match: re.Match[str]) -> str:
     letter = {"ı": "i", "ȷ": "j"}.get(match[2], match[2])
-    composed = unicodedata.normalize("NFC", letter + _ACCENTS[match[1]])
-    return composed if len(composed) == 1 else match[0]
+    return unicodedata.normalize("NFC", letter + _ACCENTS[match[1]])
 
 
 @dataclass(frozen=True, slots=True)

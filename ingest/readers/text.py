@@ -21,4 +21,6 @@ def read_plain_text(path: Path) -> Document:
     nodes = [Node("prose", span, inline=text[slice(*span)]) for span in spans]
     entries, warnings = find_entries(nodes, blocks, text)
     title = one_line(path.stem.replace("_", " ").replace("-", " ")) or path.name
-    return Document(text, title, "bank" if entries else "notes", blocks, entries, line_starts=line_starts(text), warnings=warnings)
+    return Document(
+        text, title, "bank" if entries else "notes", blocks, entries, line_starts=line_starts(text), warnings=warnings
+    )

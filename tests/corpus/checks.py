@@ -92,7 +92,7 @@ def code_breaches(body: str) -> Iterator[str]:
         try:
             if language == "python":
                 with contextlib.redirect_stdout(io.StringIO()):
-                    exec(compile(block, "<guide>", "exec"), namespace)  # noqa: S102
+                    exec(compile(block, "<guide>", "exec"), namespace)
             elif language == "sql":
                 database.executescript(block)
         except Exception as error:  # any failure of the block is the finding
