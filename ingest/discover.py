@@ -40,15 +40,14 @@ class Found:
 
 
 def find_files(root: Path) -> list[Found]:
-    """Return the regular files under a root (or the one file that it is), sorted, ignored ones left out.
+    """Return the regular files under a root, sorted, ignored ones left out; a file is a root of its own.
 
     Links that lead out of the root are not followed. Raises ReadError where nothing is there.
     """
     if not root.exists():
         raise ReadError(f"{root}: no such file or folder; check the path")
     if root.is_file():
-        root = root.resolve()
-        return [Found(root.parent, root, root.name)]
+        return [Found(root.resolve(), root.resolve(), root.name)]
     if not root.is_dir():
         raise ReadError(f"{root}: neither a file nor a folder; give a path to your notes")
     base = root.resolve()
@@ -91,14 +90,18 @@ def assign_paths(
         root = str(item.root)
         path = known.get((root, str(item.file)))
         if path is None:
-            path = item.relative if used.get(item.relative, root) == root else f"{item.root.name}/{item.relative}"
+            path = item.relative if used.get(item.relative, root) == root else f"{_root_name(item)}/{item.relative}"
             number = 2
             while used.get(path, root) != root:
-                path = f"{item.root.name}-{number}/{item.relative}"
+                path = f"{_root_name(item)}-{number}/{item.relative}"
                 number += 1
         used[path] = root
         paths[item] = path
     return paths
+
+
+def _root_name(item: Found) -> str:
+    return item.root.parent.name if item.root == item.file else item.root.name
 
 
 def sha256(file: Path, record: SourceRecord | None) -> tuple[str, os.stat_result]:

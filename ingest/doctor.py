@@ -91,7 +91,7 @@ def _counts(folder: Path, manifest: Manifest, *, fix: bool) -> Iterator[Finding]
         yield Finding(
             "vectors",
             ok,
-            detail + ("" if ok else "; run: prep ingest --rebuild (it reuses the vector cache)"),
+            detail + ("" if ok else "; run: prep ingest --rebuild"),
         )
         try:
             rows: int | None = len(LexicalIndex.load(folder / "lexical"))

@@ -39,6 +39,12 @@ class Report:
     encoded: int = 0
     seconds: float = 0.0
 
+    @property
+    def nothing_indexed(self) -> bool:
+        """Whether no file of this run could be read, or the library is left with nothing in it."""
+        asked = {*self.new, *self.changed, *self.moved}
+        return self.passages == 0 or (bool(asked) and asked <= {path for path, _ in self.failed})
+
 
 @dataclass(slots=True)
 class _Plan:
@@ -76,10 +82,11 @@ def ingest(
         name = model or (live.model if live else DEFAULT_MODEL)
         if live and not rebuild:
             check_fingerprints(live, name, home)
+        given = [root.resolve() for root in roots]
         if rebuild and live:
-            roots = list(dict.fromkeys([*(r.resolve() for r in roots), *(Path(r.root) for r in live.sources)]))
-        found = [f for root in roots for f in _found(root, rebuild and live is not None)]
-        plan = make_plan(found, [r.resolve() for r in roots], None if rebuild else live, live)
+            given = list(dict.fromkeys([*given, *(Path(r.root) for r in live.sources)]))
+        found = [f for root in given for f in _files_of(root, live)]
+        plan = make_plan(found, {str(root) for root in given}, None if rebuild else live, live)
         if dry_run or (live and not rebuild and not (plan.read or plan.drop or plan.touched)):
             return _report(plan, live.sources if live else (), None, live.passages if live else 0, 0, started)
         with storage_errors(home.path):
@@ -111,36 +118,35 @@ def _live_manifest(home: Home, rebuild: bool) -> Manifest | None:
         raise
 
 
-def _found(root: Path, may_be_gone: bool) -> list[Found]:
-    """Find the files of a root; a root of an older ingest that is gone has none."""
-    if may_be_gone and not root.exists():
-        return []
-    return find_files(root)
+def _files_of(root: Path, live: Manifest | None) -> list[Found]:
+    """Find the files of a root. Raises ReadError for a root that is gone or was empty from the start."""
+    known = [r for r in live.sources if r.root == str(root)] if live else []
+    if known and not root.exists():
+        raise ReadError(
+            f"{root}: it is gone, and {len(known)} indexed files came from it; put it back and ingest again"
+        )
+    found = find_files(root)
+    if not found and not known:
+        raise ReadError(f"{root}: no files in it; give a folder with notes (see: prep ingest --help)")
+    return found
 
 
-def make_plan(found: Sequence[Found], roots: Sequence[Path], live: Manifest | None, known: Manifest | None) -> _Plan:
-    """Tell new, changed, moved, removed and unchanged files apart, by content."""
-    old = {(r.root, r.file): r for r in (live.sources if live else ())}
+def make_plan(found: Sequence[Found], scope: set[str], live: Manifest | None, known: Manifest | None) -> _Plan:
+    """Tell new, changed, moved, removed and unchanged files apart, by content; files of roots out of scope stay."""
+    old = {r.file: r for r in (live.sources if live else ())}
     names = {(r.root, r.file): r.path for r in (known.sources if known else ())}
-    scope = {str(root if root.is_dir() else root.parent) for root in roots}
-    single = {str(root) for root in roots if root.is_file()}
     others = {r.path: r.root for r in old.values() if r.root not in scope}
     paths = assign_paths(found, names, others)
     plan = _Plan()
-    seen: set[tuple[str, str]] = set()
+    seen: set[str] = set()
     for item in found:
-        key = (str(item.root), str(item.file))
-        if key in seen:
+        if str(item.file) not in seen:
+            seen.add(str(item.file))
+            _place(plan, item, paths[item], old.get(str(item.file)))
+    for file, record in old.items():
+        if file in seen:
             continue
-        seen.add(key)
-        _place(plan, item, paths[item], old.get(key))
-    for key, record in old.items():
-        if key in seen:
-            continue
-        in_scope = record.root in scope and (
-            not single or Path(record.file) in map(Path, single) or Path(record.root) in roots
-        )
-        if in_scope:
+        if record.root in scope:
             plan.drop.append(record.path)
             plan.removed.append(record.path)
         else:
@@ -164,17 +170,20 @@ def _place(plan: _Plan, item: Found, path: str, before: SourceRecord | None) -> 
         plan.keep.append(kept)
     elif before and before.sha256 == digest and before.path == path:
         plan.touched |= before.mtime_ns != mtime
-        plan.keep.append(replace(before, size=size, mtime_ns=mtime))
+        plan.keep.append(replace(before, root=str(item.root), size=size, mtime_ns=mtime))
     elif item.file.suffix.lower() not in READERS:
         kind = item.file.suffix.lower() or "no suffix"
         plan.keep.append(replace(record, skipped=f"no reader for {kind} files"))
         plan.touched = True
     else:
         (plan.changed if before else plan.new).append(path)
+        if before and before.path != path:
+            plan.drop.append(before.path)
+            before = None
         plan.read.append((item, replace(before, sha256=digest, size=size, mtime_ns=mtime) if before else record))
 
 
-def _match_moves(plan: _Plan, old: Mapping[tuple[str, str], SourceRecord]) -> None:
+def _match_moves(plan: _Plan, old: Mapping[str, SourceRecord]) -> None:
     """Call a new file moved where a removed one had the same content; its vectors are in the cache."""
     gone = {r.sha256: r.path for r in old.values() if r.path in plan.removed and r.sha256}
     for _, record in plan.read:
@@ -208,7 +217,7 @@ def _write(
     change = Change(
         sources=sort_records([*plan.keep, *records]),
         passages=passages,
-        texts={r.text_name: documents[r.path].text for r in records if r.path in documents},
+        texts={r.text_name: documents[r.path].text for r in records if r.passages and r.path in documents},
         stale=() if fresh else (*plan.drop, *documents),
     )
     written = write_generation(home, encoder, change, fresh=fresh, progress=progress)
@@ -227,12 +236,13 @@ def _read_all(
         try:
             document = _read(item.file)
             mine = chunk(document, record.path, encoder.count_tokens, encoder.max_tokens)
-            if not mine:
-                raise ReadError(f"{item.file.name}: nothing to index in it (no text); remove it or add to it")
         except ReadError as error:
             records.append(replace(record, error=str(error)))
             continue
         documents[record.path] = document
+        if not mine:
+            records.append(replace(record, passages=0, indexed_sha256="", error=None, skipped="no text in it"))
+            continue
         passages.extend(mine)
         records.append(
             replace(
@@ -245,6 +255,7 @@ def _read_all(
                 related=document.related,
                 warnings=document.warnings,
                 error=None,
+                skipped=None,
                 same_as=None,
             )
         )

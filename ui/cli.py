@@ -99,6 +99,9 @@ def ingest(
         _print_json(asdict(report))
     else:
         console.print_report(report)
+    if report.failed and not dry_run and report.nothing_indexed:
+        print("prep: nothing could be indexed; the lines above say why", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 @command(epilog='Example: prep ask "When do I prefer L1 over L2?"')

@@ -47,29 +47,25 @@ _FILE_TITLE = re.compile(
 )
 _BOLD = re.compile(r"bold|black|heavy|semibold|demi|cmbx|-bd\b", re.I)
 _MONO = re.compile(r"mono|courier|consol|typewriter|cmtt|menlo|inconsolata|sourcecode|lmtt", re.I)
-_HANGING = re.compile(r"cmex|mathext|\bex\d", re.I)
+_HANGING = re.compile(r"cmex|mathext|esint|\bex\d", re.I)
 _GLYPH_NAME = re.compile(r"/([a-z]+?)(?:big|Big|bigg|Bigg|text|display|tp|bt|mid|ex|vertex|wide|wider|widest)*\d*")
 _NAMED = {
-    **{
-        "parenleft": "(",
-        "parenright": ")",
-        "bracketleft": "[",
-        "bracketright": "]",
-        "braceleft": "{",
-        "braceright": "}",
-    },
-    **{
-        "summation": "∑",
-        "product": "∏",
-        "integral": "∫",
-        "union": "⋃",
-        "intersection": "⋂",
-        "radical": "√",
-        "hat": "ˆ",
-    },
+    "parenleft": "(",
+    "parenright": ")",
+    "bracketleft": "[",
+    "bracketright": "]",
+    "braceleft": "{",
+    "braceright": "}",
+    "summation": "∑",
+    "product": "∏",
+    "integral": "∫",
+    "union": "⋃",
+    "intersection": "⋂",
+    "radical": "√",
+    "hat": "ˆ",
 }
 _RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
-_MARK = re.compile("[\x00-\x1f\x7f-\x9f\u064b-\u0652\u0670]+")
+_MARK = re.compile("[\x00-\x1f\x7f-\x9f\u064b-\u0652\u0670\ufc5e-\ufc63\ufe70-\ufe7f]+")
 """Control codes of fonts without a table, and Arabic vowel signs, which are set apart and in any order."""
 
 
@@ -214,13 +210,15 @@ def _glyphs(resource: DictionaryObject) -> Glyphs:
         scale = 1000 * matrix[0]
         box = font.font_descriptor.bbox
         em = abs(matrix[3]) * (box[3] - box[1]) / 1.3 if box and abs(matrix[3]) != 0.001 and box[3] > box[1] else 1.0
+    named = _differences(resource)
     known: dict[str, tuple[str, float]] = {}
+    integrals = "esint" in name  # whose glyph names say circumflex
     ornaments = "dingbat" in name.casefold() and not name.startswith("ZapfDingbats")
 
     def glyph(code: str) -> tuple[str, float]:
         if code not in known:
             text = encoding.get(ord(code), code) if isinstance(encoding, dict) else code
-            text = font.character_map.get(text, text)
+            text = "∫" if integrals else named.get(ord(code)) or font.character_map.get(text, text)
             width = font.space_width if code == font.space_char else font.get_text_width(code)
             known[code] = ("" if ornaments and text.isalnum() else _text(text), width * scale / 1000)
         return known[code]
@@ -238,6 +236,29 @@ def _glyphs(resource: DictionaryObject) -> Glyphs:
         single_byte=isinstance(encoding, dict),
         drop=0.75 if _HANGING.search(name) else 0.0,
     )
+
+
+def _differences(resource: DictionaryObject) -> dict[int, str]:
+    """Return what the codes of a TeX font mean that its /Differences name.
+
+    pypdf 7.1 prefers the encoding inside the font file to them, and then reads ∩ as a backslash.
+    """
+    from pypdf._codecs import adobe_glyphs
+
+    raw = resource.get("/Encoding")
+    encoding: Any = raw.get_object() if raw is not None else None
+    if "/ToUnicode" in resource or resource.get("/Subtype") != "/Type1" or not isinstance(encoding, dict):
+        return {}
+    meanings: dict[int, str] = {}
+    code = 0
+    for item in encoding.get("/Differences", ()):
+        if isinstance(item, int):
+            code = int(item)
+        else:
+            if item in adobe_glyphs:
+                meanings[code] = adobe_glyphs[item]
+            code += 1
+    return meanings
 
 
 def _text(text: str) -> str:

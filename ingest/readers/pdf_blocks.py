@@ -247,9 +247,16 @@ def _continues(group: _Group, tag: Tag, before: Line, line: Line, style: Style, 
         return 0 <= gap < 3.5 * usual and (last[-1][1] == "formula" or not re.search(r"[.!?。]$", before.text))
     if last[-1][1] == "formula":
         return 0 <= gap < 3 * usual and line.text[0].islower()
-    if kind == "item" and 0 <= gap < 2.2 * usual and _alike(before, line) and line.x0 > last[0][0].x0 + 0.5 * line.size:
+    if kind == "item" and 0 <= gap < 2.2 * usual and _alike(before, line) and _hangs(line, last[0][0]):
         return True
     return not _breaks(before, line, style)
+
+
+def _hangs(line: Line, item: Line) -> bool:
+    """Return whether a line hangs under the text of a list item, or at least not under its bullet and reads on."""
+    if abs(line.x0 - item.second) < 0.7 * line.size:
+        return True
+    return line.x0 > item.x0 + 0.5 * line.size and line.text[0].islower()
 
 
 def _breaks(before: Line, line: Line, style: Style) -> bool:
@@ -276,7 +283,7 @@ def _piece(group: _Group, page: int, words: Vocabulary, style: Style) -> Piece:
     if group.tag == "table":
         return _rows("table", [_LEADER.sub(" … ", "  ".join(line.cells)) for line in lines], page, lines)
     texts = [_flowing(part, words) for part in group.parts]
-    hanging = any(line.x0 > part[0][0].x0 + 0.5 * line.size for part in group.parts for line, _ in part[1:])
+    hanging = any(_hangs(line, part[0][0]) for part in group.parts for line, _ in part[1:])
     if group.tag == "item" and (len(texts) > 1 or hanging):
         return _rows("list", texts, page, lines)
     return Piece("prose", "\n".join(texts), page, lines)
@@ -311,29 +318,25 @@ def _indented(lines: Sequence[Line], style: Style) -> list[str]:
         if i and lines[i - 1].y - line.y > 1.7 * style.gap(line):
             texts[-1] += "\n"
         width = (line.x1 - line.x0) / max(1, len(line.text))
-        texts.append(" " * round((line.x0 - left) / width) + line.text if width else line.text)
+        text = "  ".join(line.cells)
+        texts.append(" " * round((line.x0 - left) / width) + text if width else text)
     return texts
 
 
 def headings_of(pieces: Sequence[Piece], title: str | None) -> None:
     """Set the level of every heading: a bookmark's own, else by size, weight and section number.
 
-    Large lines of the title page that are no headings (authors, a date) become prose: nothing
-    but another heading follows them, and their style never comes back.
+    Large lines of the title page that are no headings (authors, a date) become prose: no running text
+    follows them there, and their style never comes back.
     """
     found = [piece for piece in pieces if piece.kind == "heading"]
     uses = Counter(_style_of(piece) for piece in found)
-    for piece, after in pairwise(pieces):
-        lonely = uses[_style_of(piece)] == 1 or (uses[_style_of(piece)] < 4 and piece.page == 1)
-        if (
-            piece.kind == after.kind == "heading"
-            and not piece.level
-            and lonely
-            and piece.text != title
-            and piece.page <= 2
-            and not _NUMBERED.match(piece.text)
-        ):
-            piece.kind = "prose"
+    for piece, after in zip(pieces, (*pieces[1:], None), strict=True):
+        opens = after is not None and after.page == piece.page and after.kind != "heading"
+        opens = opens and after is not None and (len(after.text) > 80 or bool(_END.search(after.text)))
+        rare = uses[_style_of(piece)] < 4 and piece.page == 1
+        if piece.kind == "heading" and rare and not opens and not piece.level and piece.text != title:
+            piece.kind = "heading" if _NUMBERED.match(piece.text) else "prose"
     found = [piece for piece in found if piece.kind == "heading"]
     known = {_style_of(piece): piece.level for piece in found if piece.level}
     deepest = max(known.values(), default=0)

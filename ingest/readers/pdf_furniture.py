@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,9 @@ def _repeated(edges: Sequence[_Edge], total: int) -> list[_Edge]:
     for (_, masked), group in groups.items():
         if not _often((edge.page for edge in group), total):
             continue
+        # The title on the first page may read like the header that repeats it; it is larger.
+        size = statistics.median(edge.row.size for edge in group)
+        group = [edge for edge in group if edge.row.size < 1.15 * size]
         verbatim = Counter(edge.text for edge in group)
         # "Day 3" in large letters on top of every page is a heading that counts, not furniture.
         counts = "#" in masked and any(ch.isalpha() for ch in masked) and "page" not in masked
@@ -100,7 +104,8 @@ def _numbered(edges: Sequence[_Edge], total: int) -> list[_Edge]:
         number = _number(bare[1]) if bare else None
         if number is not None:
             alike = ahead.get((edge.zone, number - edge.page), [])
-            if number == edge.page + 1 or len(alike) >= MIN_PAGES or "page" in edge.text:
+            roman = not any(ch.isdecimal() for ch in edge.text)
+            if number == edge.page + 1 or len(alike) >= MIN_PAGES or "page" in edge.text or roman:
                 found.append(edge)
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -46,6 +46,8 @@ class Line:
     cells: tuple[str, ...] = ()
     first: float = 0.0
     """The width of its first word, to tell whether it would have fitted on the line before."""
+    second: float = 0.0
+    """Where its second word starts: of a list item, where the lines after it hang."""
     column: int = 0
 
 
@@ -62,7 +64,7 @@ class Row:
         rise = (word.y - self.y) / self.size
         if abs(rise) <= 0.2:
             return abs(rise)
-        if word.loose or word.text in _ACCENTS:
+        if _floats(word):
             return abs(rise) if abs(rise) < 1.1 and self._near(word, 1.0) else None
         if word.size >= SCRIPT * self.size or word.size < 0.4 * self.size or not -0.6 <= rise <= 1.0:
             return None
@@ -73,19 +75,37 @@ class Row:
         return any(word.x0 <= other.x1 + reach and other.x0 - reach <= word.x1 for other in self.words)
 
 
-def rows_of(words: Iterable[Word]) -> list[Row]:
-    """Group words into rows, top to bottom; larger words found a row first, so that scripts can join it."""
+def rows_of(words: Collection[Word]) -> list[Row]:
+    """Group words into rows, top to bottom: first the text, then what hangs loose beside it, then small scripts."""
     rows: list[Row] = []
-    for word in sorted(words, key=lambda w: (w.loose or w.text in _ACCENTS, -round(w.size), -w.y, w.x0)):
+    text = SCRIPT * statistics.median(word.size for word in words) if words else 0.0
+
+    def order(word: Word) -> tuple[int, float, float, float]:
+        rank = 1 if _floats(word) else 0 if word.size >= text else 2
+        return rank, -round(word.size), -word.y, word.x0
+
+    for word in sorted(words, key=order):
         distances = [(distance, i) for i, row in enumerate(rows) if (distance := row.takes(word)) is not None]
         if distances:
             rows[min(distances)[1]].words.append(word)
         else:
             rows.append(Row(word.y, word.size, [word]))
     for row in rows:
-        # An accent that is set apart goes before its letter, as typewriters had it.
-        row.words.sort(key=lambda w: (w.x0 - 0.4 * w.size * (w.text in _ACCENTS), w.x1))
+        row.words = sorted((_on_letter(word, row.words) for word in row.words), key=lambda w: (w.x0, w.x1))
     return sorted(rows, key=lambda row: (-row.y, row.words[0].x0))
+
+
+def _on_letter(word: Word, others: Sequence[Word]) -> Word:
+    """Return an accent that is set apart at the front of the letter under it, as typewriters had it."""
+    if word.text not in _ACCENTS:
+        return word
+    middle = (word.x0 + word.x1) / 2
+    letters = [other.x0 for other in others if other.x0 <= middle <= other.x1 and other is not word]
+    return replace(word, x0=letters[0], x1=letters[0]) if letters else word
+
+
+def _floats(word: Word) -> bool:
+    return word.loose or word.text in _ACCENTS or word.text == "√"
 
 
 def cells_of(row: Row, rtl: bool = False) -> list[str]:
@@ -107,7 +127,7 @@ def cells_of(row: Row, rtl: bool = False) -> list[str]:
         gap = (word.x0 - end) / min(word.size, row.size)
         rise = (word.y - row.y) / row.size
         script = word.size < SCRIPT * row.size and not word.loose and not -0.08 <= rise <= 0.2 and cells[-1]
-        if script and gap < 0.3:
+        if script and gap < 0.42:
             (over if rise > 0 else under).append(word.text)
         else:
             close()
@@ -143,23 +163,26 @@ def is_rtl(text: str) -> bool:
     return 2 * len(_RTL.findall(text)) > sum(ch.isalpha() for ch in text)
 
 
-def text_of(words: Iterable[Word]) -> str:
+def text_of(words: Collection[Word]) -> str:
     return " ".join(" ".join(cells_of(row)) for row in rows_of(words))
 
 
 def fold_formulas(words: Sequence[Word], rules: Sequence[Rule]) -> list[Word]:
     """Put fractions and the limits of operators on one line: (a)/(b), ∑_(i=1)^n."""
     folded = list(words)
+    em = statistics.median(word.size for word in words) if words else 0.0
     for operator in words:
         if _OPERATORS.fullmatch(operator.text):
-            folded = _fold_limits(folded, operator)
+            folded = _fold_limits(folded, operator, min(em, operator.size))
     for rule in sorted(set(rules), key=lambda r: (r.x1 - r.x0, -r.y, r.x0)):
         folded = _fold_fraction(folded, rule)
     return folded
 
 
 def _fold_fraction(words: list[Word], rule: Rule) -> list[Word]:
-    near = [w for w in words if abs(w.y - rule.y) < 2.6 * w.size and w.x1 > rule.x0 and w.x0 < rule.x1]
+    across = [w for w in words if w.x1 > rule.x0 and w.x0 < rule.x1 and abs(w.y - rule.y) < 2.6 * w.size]
+    em = max((w.size for w in across), default=0.0)
+    near = [w for w in words if w.x1 > rule.x0 and w.x0 < rule.x1 and abs(w.y - rule.y) < 2.8 * em]
     if not near or any(w.x0 < rule.x0 - 2 or w.x1 > rule.x1 + 2 for w in near if abs(w.y - rule.y) < 1.2 * w.size):
         return words
     # The bar stands on the axis, 0.25 em over the baseline: its neighbour on that baseline is what
@@ -173,7 +196,7 @@ def _fold_fraction(words: list[Word], rule: Rule) -> list[Word]:
     inside = [w for w in near if w.x0 >= rule.x0 - 2 and w.x1 <= rule.x1 + 2]
     over = _beside_bar([w for w in inside if w.y > rule.y], rule)
     under = _beside_bar([w for w in inside if w.y < rule.y], rule)
-    if not over or not under or not (beside or _fits(over, under, rule)):
+    if not over or not under or not (beside or _fits(words, (over, under), rule)):
         return words
     size = max(w.size for w in (*over, *under))
     line = max(beside, key=lambda w: w.size, default=replace(over[0], y=rule.y - 0.25 * size, size=size))
@@ -183,12 +206,16 @@ def _fold_fraction(words: list[Word], rule: Rule) -> list[Word]:
     return [w for w in words if id(w) not in used] + [fraction]
 
 
-def _fits(over: Sequence[Word], under: Sequence[Word], rule: Rule) -> bool:
-    """Return whether a bar without neighbors is as long as the wider of its parts and the other stands centered."""
+def _fits(words: Sequence[Word], parts: tuple[list[Word], list[Word]], rule: Rule) -> bool:
+    """Return whether a bar without neighbors is as long as the wider of its parts, and both stand there alone."""
     widths = []
-    for part in (over, under):
-        x0, x1 = part[0].x0, max(w.x1 for w in part)
-        if abs(x0 + x1 - rule.x0 - rule.x1) > 4:
+    for part in parts:
+        x0, x1, y, em = part[0].x0, max(w.x1 for w in part), part[0].y, part[0].size
+        used = {id(w) for w in part}
+        alone = not any(
+            abs(w.y - y) < 0.2 * em and w.x1 > x0 - em and w.x0 < x1 + em for w in words if id(w) not in used
+        )
+        if not alone or abs(x0 + x1 - rule.x0 - rule.x1) > 4:
             return False
         widths.append(x1 - x0)
     return rule.x1 - rule.x0 - max(widths) < 2.5
@@ -207,17 +234,9 @@ def _part(text: str) -> str:
     return text if text.isalnum() else f"({text})"
 
 
-def _fold_limits(words: list[Word], operator: Word) -> list[Word]:
-    small = [
-        w
-        for w in words
-        if w.size < SCRIPT * operator.size
-        and w.x0 > operator.x0 - operator.size
-        and w.x1 < operator.x1 + operator.size
-        and 0.6 < abs(w.y - operator.y) / operator.size < 1.9
-    ]
-    under = [w for w in small if w.y < operator.y]
-    over = [w for w in small if w.y > operator.y and not operator.text.isalpha()]
+def _fold_limits(words: list[Word], operator: Word, em: float) -> list[Word]:
+    limits = [_limit([w for w in words if w.size < SCRIPT * em], operator, side * em) for side in (-1, 1)]
+    under, over = limits[0], [] if operator.text.isalpha() else limits[1]
     if not under:
         return words
     text = operator.text + _script("_", text_of(under), "")
@@ -225,6 +244,23 @@ def _fold_limits(words: list[Word], operator: Word) -> list[Word]:
         text += _script("^", text_of(over), "")
     used = {id(w) for w in (*under, *over, operator)}
     return [w for w in words if id(w) not in used] + [replace(operator, text=text)]
+
+
+def _limit(small: Sequence[Word], operator: Word, em: float) -> list[Word]:
+    """Return the small words that stand over (em > 0) or under an operator, if they stand in its middle."""
+    level = sorted((w for w in small if 0.6 < (w.y - operator.y) / em < 1.9), key=lambda w: w.x0)
+    runs: list[list[Word]] = []
+    for word in level:
+        if runs and word.x0 - runs[-1][-1].x1 < 0.4 * word.size:
+            runs[-1].append(word)
+        else:
+            runs.append([word])
+    for run in runs:
+        off = run[0].x0 + run[-1].x1 - operator.x0 - operator.x1
+        # Under arg max, a limit stands in the middle of both words.
+        if abs(off) < 1.2 * abs(em) or (operator.text in ("max", "min") and -4 * abs(em) < off < 0):
+            return run
+    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +308,7 @@ def find_gutter(words: Sequence[Word], like: Gutter | None = None, share: float 
         return None
     runs: list[list[int]] = []
     for x in xs:
-        if blocked[x] <= floor + len(rows) * 0.02:
+        if blocked[x] <= floor + max(1, len(rows) * 0.02):  # a page number may stand there
             if runs and runs[-1][-1] == x - 1:
                 runs[-1].append(x)
             else:
@@ -339,7 +375,7 @@ def lines_of(words: Sequence[Word], gutter: Gutter | None) -> list[Line]:
             if cells:
                 line = _line(row, cells, column)
                 # Mirrored, so that whoever looks for indents and short lines need not know.
-                lines.append(replace(line, x0=-line.x1, x1=-line.x0) if rtl else line)
+                lines.append(replace(line, x0=-line.x1, x1=-line.x0, second=-line.x1) if rtl else line)
     edges = {column: _edges([line for line in lines if line.column == column]) for column in {x.column for x in lines}}
     return [replace(line, left=edges[line.column][0], right=edges[line.column][1]) for line in lines]
 
@@ -348,8 +384,9 @@ def _line(row: Row, cells: tuple[str, ...], column: int) -> Line:
     letters = sum(len(w.text) for w in row.words)
     bold = sum(len(w.text) for w in row.words if w.bold)
     mono = sum(len(w.text) for w in row.words if w.mono)
-    head = row.words[0].x1
+    head = second = row.words[0].x1
     for before, word in pairwise(row.words):
+        second = word.x0
         if word.x0 - before.x1 > WORD_GAP * row.size:
             break
         head = word.x1
@@ -363,6 +400,7 @@ def _line(row: Row, cells: tuple[str, ...], column: int) -> Line:
         mono=mono > 0.9 * letters,
         cells=cells,
         first=head - row.words[0].x0,
+        second=second,
         column=column,
     )
 

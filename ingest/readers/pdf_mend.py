@@ -19,7 +19,14 @@ _DRAWN = re.compile(
     "[\ufb00-\ufb06\ufb13-\ufb17\ufb1d-\ufdfb\ufe70-\ufefc\u2f00-\u2fdf\uff01-\uff5e\u0132\u0133\u01c4-\u01cc"
     "\U0001d400-\U0001d7ff\u2113\u210e\u2126\u212b]"
 )
-_BULLETS = str.maketrans({"\uf0b7": "•", "\uf0a7": "▪", "\uf0d8": "➢", "\uf0fc": "✓", "\uf0e0": "→", "\uf0a8": "☐"})
+# Private codes: bullets of Word's Symbol font, and the pieces that TeX builds tall brackets of (the top one counts).
+_PRIVATE = str.maketrans(
+    {"\uf0b7": "•", "\uf0a7": "▪", "\uf0d8": "➢", "\uf0fc": "✓", "\uf0e0": "→", "\uf0a8": "☐"}
+    | {"\uf8eb": "(", "\uf8f6": ")", "\uf8ee": "[", "\uf8f9": "]", "\uf8f1": "{", "\uf8fc": "}"}
+    | dict.fromkeys(
+        "\uf8e5\uf8e6\uf8e7\uf8ec\uf8ed\uf8ef\uf8f0\uf8f2\uf8f3\uf8f4\uf8f7\uf8f8\uf8fa\uf8fb\uf8fd\uf8fe", ""
+    )
+)
 _NOTHING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffe\uffff\ud800-\udfff]"
 )
@@ -42,7 +49,7 @@ _PREFIXES = frozenset(("self", "cross", "well", "non", "semi", "quasi"))
 
 def characters(text: str) -> str:
     """Return text with drawn characters as plain ones and single spaces; soft hyphens stay for `join`."""
-    text = _NOTHING.sub("", text.translate(_BULLETS))
+    text = _NOTHING.sub("", text.translate(_PRIVATE))
     if not text.isascii():
         text = _DRAWN.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
         text = _SET_APART.sub(_accented, text)

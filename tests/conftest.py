@@ -1,0 +1,109 @@
+"""Shared parts of the tests: the real encoder, small libraries, and no sockets but loopback."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.pipeline import Report, ingest
+from retrieval import Library
+from retrieval.encoder import DEFAULT_MODEL, Encoder, open_encoder
+from retrieval.library import quiet
+from retrieval.store import Home
+
+quiet()
+
+NOTES = """# Regularization
+
+## L1 and L2
+
+L1 regularization adds the sum of absolute weights to the loss and sets many weights to exactly zero.
+L2 regularization adds the sum of squared weights and shrinks all of them a little.
+
+## Dropout
+
+Dropout sets each activation to zero with probability p during training, so that units cannot co-adapt.
+
+### When do you prefer L1 over L2?
+
+I prefer L1 when only a few features matter, because it removes the others from the model.
+"""
+
+BANK = """title: Small bank
+questions:
+  - id: small-1
+    question: Why is accuracy misleading on imbalanced data?
+    answer: |
+      A classifier that always predicts the majority class reaches high accuracy and finds no positives.
+      Precision, recall and the area under the precision-recall curve show what accuracy hides.
+    category: evaluation
+    difficulty: easy
+    tags: [accuracy, imbalance]
+  - id: small-2
+    question: What does a learning rate that is too high look like?
+    answer: |
+      The loss jumps around or diverges to infinity within the first hundred steps.
+    category: optimization
+    difficulty: easy
+    tags: [learning rate]
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_sockets_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail any connection that leaves this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"a test tried to reach {address}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the encoder is exported, once for all tests."""
+    return tmp_path_factory.mktemp("encoders")
+
+
+@pytest.fixture(scope="session")
+def encoder(encoders: Path) -> Encoder:
+    return open_encoder(DEFAULT_MODEL, encoders)
+
+
+@pytest.fixture
+def home(tmp_path: Path, encoders: Path, encoder: Encoder) -> Home:
+    return Home(tmp_path / "home", encoders)
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """A folder with one guide and one bank."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "regularization.md").write_text(NOTES, encoding="utf-8")
+    (folder / "bank.yaml").write_text(BANK, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def ingest_notes(home: Home, notes: Path) -> Callable[..., Report]:
+    """Ingest the notes folder into the home; call it as often as needed."""
+
+    def run(**options: Any) -> Report:
+        return ingest(home, [notes], **options)
+
+    return run
+
+
+@pytest.fixture
+def library(home: Home, ingest_notes: Callable[..., Report]) -> Iterator[Library]:
+    ingest_notes()
+    with Library(home) as opened:
+        yield opened

@@ -1,0 +1,71 @@
+"""What must hold of every document, chunking and index: named once, used by many tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ingest.documents import Document
+from retrieval import Library
+from retrieval.encoder import Encoder
+from retrieval.index import DenseIndex
+from retrieval.lexical import LexicalIndex
+from retrieval.manifest import Manifest
+from retrieval.types import Answer, Hit, Passage, embedded_text
+
+
+def check_blocks_lie_in_text(document: Document) -> None:
+    position = 0
+    for block in document.blocks:
+        start, end = block.span
+        assert position <= start < end <= len(document.text), block
+        position = end
+        assert all(start <= a < b <= end for a, b in block.units), block
+    for entry in document.entries:
+        assert entry.span[0] <= entry.answer[0] < entry.answer[1] <= entry.span[1] <= len(document.text), entry
+        assert entry.question.strip()
+
+
+def check_passages(passages: Sequence[Passage], text: str, encoder: Encoder) -> None:
+    assert len({p.id for p in passages}) == len(passages)
+    for passage in passages:
+        start, end = passage.locator.span
+        assert passage.text == text[start:end]
+        assert passage.text.strip()
+    counts = encoder.count_tokens([embedded_text(p) for p in passages])
+    assert max(counts, default=0) + 2 <= encoder.max_tokens
+
+
+def check_generation(folder: Path) -> None:
+    """Vectors = passages = lexical rows = what the manifest says, and ids are the same everywhere."""
+    manifest = Manifest.read(folder)
+    dense = DenseIndex(folder / "chroma")
+    try:
+        ids = dense.ids()
+        assert dense.count() == (manifest.passages, manifest.questions)
+        lexical = LexicalIndex.load(folder / "lexical")
+        assert sorted(lexical.id(row) for row in range(len(lexical))) == ids
+        assert len(ids) == manifest.passages == sum(r.passages for r in manifest.sources if not r.same_as)
+        assert len(dense.vectors(ids)) == len(ids)
+    finally:
+        dense.close()
+
+
+def check_hits(hits: Sequence[Hit]) -> None:
+    assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert len({hit.passage.id for hit in hits}) == len(hits)
+
+
+def check_answer(answer: Answer, library: Library) -> None:
+    """Every quote is verbatim at its span, every sentence carries a citation that is there."""
+    numbers = [c.n for c in answer.citations]
+    assert numbers == list(range(1, len(numbers) + 1))
+    for citation in answer.citations:
+        start, end = citation.locator.span
+        assert library.text(citation.locator.path)[start:end] == citation.quote
+    for sentence in answer.sentences:
+        assert sentence.citations
+        assert all(n in numbers for n in sentence.citations)
+        assert any(sentence.text in c.quote for c in answer.citations if c.n in sentence.citations)
+    assert answer.answered == bool(answer.sentences)

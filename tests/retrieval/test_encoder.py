@@ -1,0 +1,77 @@
+"""The encoder against sentence-transformers, its limits, and the models it refuses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrieval.encoder import DEFAULT_MODEL, Encoder, find_model, open_encoder
+from retrieval.errors import EncoderError
+
+TEXTS = [
+    "What is overfitting?",
+    "L1",
+    "Résumé, naïve, 机器学习",
+    "a long one " * 300,
+    "Precision is TP / (TP + FP) and recall is TP / (TP + FN).",
+]
+
+
+def test_vectors_equal_those_of_sentence_transformers(encoder: Encoder) -> None:
+    """This test ensures that the fast path computes the same model, padding and cutting included."""
+    from sentence_transformers import SentenceTransformer
+
+    reference = SentenceTransformer(str(find_model(DEFAULT_MODEL).folder), device="cpu", local_files_only=True)
+    theirs = reference.encode(TEXTS, normalize_embeddings=True, show_progress_bar=False)
+    cosines = (encoder.encode(TEXTS) * theirs).sum(axis=1)
+    assert cosines.min() > 0.99999
+
+
+def test_vectors_do_not_depend_on_their_batch(encoder: Encoder) -> None:
+    """This test ensures that order and company change nothing."""
+    together = encoder.encode(TEXTS)
+    alone = np.stack([encoder.encode([text])[0] for text in TEXTS])
+    assert np.abs(together - alone).max() < 1e-5
+    assert np.linalg.norm(together, axis=1) == pytest.approx(np.ones(len(TEXTS)), abs=1e-5)
+
+
+def test_nothing_to_encode_is_an_empty_matrix(encoder: Encoder) -> None:
+    """This test ensures that no texts give shape (0, dimensions)."""
+    assert encoder.encode([]).shape == (0, 384)
+
+
+def test_a_damaged_export_is_made_again(tmp_path: Path, encoders: Path, encoder: Encoder) -> None:
+    """This test ensures that a file that does not verify is never used."""
+    open_encoder(DEFAULT_MODEL, tmp_path)
+    (onnx,) = tmp_path.glob("*.onnx")
+    onnx.write_bytes(b"damaged")
+    again = open_encoder(DEFAULT_MODEL, tmp_path)
+    assert again.encode_query("x") @ encoder.encode_query("x") > 0.99999
+
+
+@pytest.mark.parametrize("name", ["no/such-model", "no-such-model", "../nowhere"])
+def test_an_unknown_model_is_a_clear_error(name: str, tmp_path: Path) -> None:
+    """This test ensures that a name that is not on disk says so and what to give instead, without the network."""
+    with pytest.raises(EncoderError, match="--model"):
+        open_encoder(name, tmp_path)
+
+
+def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
+    """This test ensures that any folder is not taken for a model."""
+    with pytest.raises(EncoderError, match="no model weights"):
+        open_encoder(str(tmp_path), tmp_path)
+
+
+def test_a_question_needs_neither_torch_nor_sentence_transformers(encoders: Path, encoder: Encoder) -> None:
+    """This test ensures that encoding a query starts fast: the heavy libraries are not even imported."""
+    code = (
+        "import sys; from pathlib import Path; from retrieval.encoder import open_encoder\n"
+        f"open_encoder({DEFAULT_MODEL!r}, Path({str(encoders)!r})).encode_query('why')\n"
+        "print(sorted({'torch', 'sentence_transformers', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

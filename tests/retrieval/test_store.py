@@ -1,0 +1,101 @@
+"""Generations, the pointer and the lock."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+
+from retrieval.errors import IndexCorruptError, IndexMissingError, LockedError, StorageError
+from retrieval.manifest import Manifest
+from retrieval.store import Home, storage_errors
+
+
+def empty_manifest() -> Manifest:
+    return Manifest("encoder", "model", 3, "chunker", "2026-01-01T00:00:00Z")
+
+
+def commit_one(home: Home) -> str:
+    with home.writing():
+        folder = home.begin(copy=True)
+        empty_manifest().write(folder)
+        home.commit(folder)
+    return folder.name
+
+
+def hold_lock(path: Path, seconds: float) -> None:
+    with Home(path).writing():
+        (path / "held").touch()
+        time.sleep(seconds)
+
+
+def test_no_index_says_how_to_make_one(tmp_path: Path) -> None:
+    """This test ensures that a home without an index is told from a damaged one."""
+    with pytest.raises(IndexMissingError, match="prep ingest"):
+        Home(tmp_path).current()
+
+
+def test_generations_follow_each_other_and_one_old_one_stays(tmp_path: Path) -> None:
+    """This test ensures that readers of the last generation still find it, and that older ones go."""
+    home = Home(tmp_path)
+    assert [commit_one(home) for _ in range(4)] == ["000001", "000002", "000003", "000004"]
+    assert home.current_name() == "000004"
+    assert sorted(p.name for p in home.generations.iterdir()) == ["000003", "000004"]
+
+
+def test_an_unfinished_generation_is_cleared_away(tmp_path: Path) -> None:
+    """This test ensures that what a dead writer left is neither read nor kept."""
+    home = Home(tmp_path)
+    commit_one(home)
+    (home.generations / "000002" / "chroma").mkdir(parents=True)
+    assert home.current().name == "000001"
+    assert commit_one(home) == "000002"
+
+
+def test_a_pointer_to_nothing_is_corrupt(tmp_path: Path) -> None:
+    """This test ensures that a dangling pointer is reported with what to do."""
+    home = Home(tmp_path)
+    commit_one(home)
+    (tmp_path / "CURRENT").write_text("000042\n")
+    with pytest.raises(IndexCorruptError, match="prep doctor --fix"):
+        home.current()
+
+
+def test_a_second_writer_is_told_who_holds_the_lock(tmp_path: Path) -> None:
+    """This test ensures that two writers never work at once, and that the message names the first."""
+    process = multiprocessing.get_context("spawn").Process(target=hold_lock, args=(tmp_path, 20.0))
+    process.start()
+    try:
+        while not (tmp_path / "held").exists():
+            time.sleep(0.02)
+        with pytest.raises(LockedError, match=f"pid {process.pid}"), Home(tmp_path).writing():
+            pass
+    finally:
+        process.kill()
+        process.join()
+    with Home(tmp_path).writing(wait=5.0):  # the lock of a dead process is free at once
+        pass
+
+
+def test_a_manifest_survives_the_disk(tmp_path: Path) -> None:
+    """This test ensures that a manifest reads back as it was written."""
+    empty_manifest().write(tmp_path)
+    assert Manifest.read(tmp_path) == empty_manifest()
+
+
+def test_a_manifest_of_another_schema_asks_for_a_rebuild(tmp_path: Path) -> None:
+    """This test ensures that both versions are named."""
+    empty_manifest().write(tmp_path)
+    raw = json.loads((tmp_path / "manifest.json").read_text())
+    (tmp_path / "manifest.json").write_text(json.dumps({**raw, "schema": 99}))
+    with pytest.raises(IndexCorruptError, match=r"99.*--rebuild"):
+        Manifest.read(tmp_path)
+
+
+def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    """This test ensures that the system's refusal becomes advice."""
+    with pytest.raises(StorageError, match="disk is full"), storage_errors(tmp_path):
+        raise OSError(28, "No space left on device", str(tmp_path / "x"))

@@ -1,0 +1,76 @@
+"""Sentences as spans, and the plain reading of Markdown."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval.text import one_line, plain, sentences
+
+
+def found(text: str) -> list[str]:
+    return [text[a:b] for a, b in sentences(text)]
+
+
+def test_sentences_end_at_marks_and_not_at_abbreviations_or_decimals() -> None:
+    """This test ensures that a sentence is not cut at e.g., Fig. or a decimal point."""
+    text = "Use it, e.g. here. The drop is 2.5 points (see Fig. 3). Is it real? Yes."
+    assert found(text) == ["Use it, e.g. here.", "The drop is 2.5 points (see Fig. 3).", "Is it real?", "Yes."]
+
+
+def test_a_sentence_may_run_over_lines() -> None:
+    """This test ensures that a soft line break does not end a sentence."""
+    assert found("One sentence\nover two lines. Next.") == ["One sentence\nover two lines.", "Next."]
+
+
+def test_items_rows_code_and_formulas_stand_alone() -> None:
+    """This test ensures that structure ends a sentence, and that code and formulas are kept whole."""
+    text = "Intro:\n\n- first item\n- second item\n\n```python\nx = 1.\ny = 2\n```\n\n$$\na = b\n$$\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    assert found(text) == [
+        "Intro:",
+        "first item",
+        "second item",
+        "```python\nx = 1.\ny = 2\n```",
+        "$$\na = b\n$$",
+        "| a | b |",
+        "| 1 | 2 |",
+    ]
+
+
+def test_headings_rules_images_and_tags_are_no_sentences() -> None:
+    """This test ensures that nothing is quoted that says nothing."""
+    assert found("# Heading\n\n---\n\n![x](y.png)\n\n</details>\n\nReal text here.") == ["Real text here."]
+
+
+@given(st.text(alphabet=st.sampled_from("ab .!?\n-#`$|*1。"), max_size=200))
+def test_sentences_are_ordered_and_disjoint(text: str) -> None:
+    """This test ensures that whatever the text, spans are ascending, apart, trimmed and not empty."""
+    position = 0
+    for start, end in sentences(text):
+        assert position <= start < end <= len(text)
+        assert text[start:end] == text[start:end].strip()
+        position = end
+
+
+@pytest.mark.parametrize(
+    ("marked", "read"),
+    [
+        ("**Bold** and *it*", "Bold and it"),
+        ("a [link](http://x.y/z_a) here", "a link here"),
+        ("![alt text](img.png)", "alt text"),
+        ("<details><summary>Q</summary>", "Q"),
+        ("x_i and y_j stay", "x_i and y_j stay"),
+        ("$a < b$ and c > d", "$a < b$ and c > d"),
+        ("What is it? 👶", "What is it?"),
+        ("[[Page|shown]] and [[Page]]", "shown and Page"),
+    ],
+)
+def test_plain_drops_marks_and_keeps_words(marked: str, read: str) -> None:
+    """This test ensures that what is embedded is what a person reads."""
+    assert one_line(marked) == read
+
+
+def test_plain_keeps_code_and_drops_its_fences() -> None:
+    """This test ensures that code stays searchable."""
+    assert plain("```python\nx = 1\n```\nafter") == "x = 1\nafter"

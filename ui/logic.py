@@ -1,0 +1,232 @@
+"""What the pages decide and how they put things; never imports streamlit.
+
+Everything here that returns Markdown has been through `ui.safe_markdown`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from retrieval.lexical import grams, words
+from retrieval.text import one_line
+from retrieval.types import Answer, Citation, Hit, Locator, embedded_text
+from ui.safe_markdown import NOWHERE, Part, Span, inline, literal, parts, plain_parts
+
+CONTEXT = 700  # characters shown before and after a passage
+LONGEST = 6000  # characters of an excerpt; what is longer is cut and says so
+MAX_QUESTION = 2000  # characters in the field; an address longer than this is refused by some browsers
+_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)
+_BLOCK_START = ("```", "~~~", "|", "$$", "\\[")
+_PLAIN = {".pdf", ".txt"}
+_WORD = re.compile(r"[\w+#@.'’/-]*\w[+#]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Sentences of an answer that stand in one section of one source, as safe Markdown with their numbers."""
+
+    markdown: str
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a passage was found: the question's words in it, and those of which it has only parts."""
+
+    terms: tuple[str, ...]
+    near: tuple[str, ...]
+
+
+def is_plain(path: str) -> bool:
+    """Tell whether the text of a source is no Markdown."""
+    return PurePosixPath(path).suffix.lower() in _PLAIN
+
+
+def label(text: str) -> str:
+    """Return a question, title or heading of a document as safe Markdown on one line."""
+    return inline(one_line(text))
+
+
+def position(locator: Locator) -> str:
+    """Return "page 4", "line 12", "lines 12-30" or nothing."""
+    if locator.page is not None:
+        return f"page {locator.page}"
+    if not locator.lines:
+        return ""
+    first, last = locator.lines
+    return f"line {first}" if first == last else f"lines {first}\u2013{last}"
+
+
+def place(locator: Locator) -> str:
+    """Return "Title › Heading · lines 12-30", safe as Markdown."""
+    names = [locator.title or locator.path, *(h for h in locator.heading if h != locator.title)]
+    where = " › ".join(label(name) for name in names)
+    return f"{where} · {position(locator)}" if position(locator) else where
+
+
+def file_line(locator: Locator) -> str:
+    """Return the path with the position, safe as Markdown."""
+    return " · ".join(filter(None, (literal(locator.path), position(locator))))
+
+
+def paragraphs(answer: Answer) -> list[Paragraph]:
+    """Group the sentences of an answer by section, each followed by its numbers."""
+    by_number = {c.n: c for c in answer.citations}
+    groups: list[tuple[tuple[object, ...], list[str], list[Citation]]] = []
+    for sentence in answer.sentences:
+        cited = [by_number[n] for n in sentence.citations]
+        locator = cited[0].locator
+        key = (locator.path, locator.heading, locator.page)
+        text = _sentence(sentence.text, plain=is_plain(locator.path)) + "".join(f" :blue-badge[{n}]" for n in sentence.citations)
+        if groups and groups[-1][0] == key:
+            groups[-1][1].append(text)
+            groups[-1][2].extend(cited)
+        else:
+            groups.append((key, [text], cited))
+    return [Paragraph(_run(texts), tuple(cited)) for _, texts, cited in groups]
+
+
+def _sentence(text: str, *, plain: bool) -> str:
+    """Return one sentence of an answer as safe Markdown: prose on one line, code and formulas as blocks."""
+    if plain:
+        return literal(text)
+    stripped = text.strip()
+    if stripped.startswith("|"):
+        return inline(" · ".join(cell.strip() for cell in stripped.strip("|").split("|") if cell.strip()))
+    if stripped.startswith(_BLOCK_START):
+        return "\n\n" + "".join(p.markdown for p in parts(stripped)).strip() + "\n\n"
+    return inline(text)
+
+
+def _run(texts: Sequence[str]) -> str:
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ ]*(\n\n)[ ]*", r"\1", " ".join(texts))).strip()
+
+
+def excerpt(text: str, passage: Span, quote: Span = NOWHERE, *, plain: bool) -> list[Part]:
+    """Return a passage with the paragraphs around it as safe parts, the quote marked.
+
+    `text` is the extracted text of the source; both spans point into it.
+    """
+    start, end = _window(text, passage, quote)
+    if end - start > LONGEST:
+        start = max(start, (quote[0] if quote != NOWHERE else passage[0]) - CONTEXT)
+        end = min(end, start + LONGEST)
+    shown = text[start:end]
+    inner = (max(quote[0] - start, 0), min(quote[1] - start, len(shown))) if quote != NOWHERE else NOWHERE
+    return plain_parts(shown, inner) if plain else parts(shown, inner)
+
+
+def _window(text: str, passage: Span, quote: Span) -> Span:
+    """Widen a passage to whole paragraphs with up to CONTEXT characters around, front matter left out."""
+    low, high = (min(passage[0], quote[0]), max(passage[1], quote[1])) if quote != NOWHERE else passage
+    start, end = low, high
+    blocks = list(_paragraphs(text))
+    first = next((i for i, (_, b) in enumerate(blocks) if b > low), 0)
+    last = next((i for i, (a, _) in reversed(list(enumerate(blocks))) if a < high), len(blocks) - 1)
+    if blocks:
+        start, end = min(low, blocks[first][0]), max(high, blocks[last][1])
+        while first > 0 and low - blocks[first - 1][0] <= CONTEXT:
+            first -= 1
+            start = blocks[first][0]
+        while last + 1 < len(blocks) and blocks[last + 1][1] - high <= CONTEXT:
+            last += 1
+            end = blocks[last][1]
+    return start, end
+
+
+def _paragraphs(text: str) -> Iterator[Span]:
+    """Yield the spans between empty lines, fenced code and display formulas kept whole."""
+    front = _FRONT_MATTER.match(text.replace("\r\n", " \n")) if text.startswith("---") else None
+    at = start = front.end() if front else 0
+    closing = ""
+    for line in text[at:].splitlines(keepends=True):
+        bare = line.strip()
+        if closing:
+            closing = "" if bare.endswith(closing) else closing
+        elif bare.startswith(("```", "~~~")):
+            closing = bare[:3]
+        elif bare.startswith("$$") and bare.count("$$") % 2:
+            closing = "$$"
+        elif not bare:
+            if text[start:at].strip():
+                yield start, at
+            start = at + len(line)
+        at += len(line)
+    if text[start:at].strip():
+        yield start, at
+
+
+def snippet(text: str, length: int = 160) -> str:
+    """Return the start of a passage as safe Markdown on one line."""
+    line = one_line(text)
+    return inline(line if len(line) <= length else line[: line.rfind(" ", 0, length)] + " …")
+
+
+def reason(question: str, hit: Hit) -> Reason:
+    """Tell which words of the question a passage holds, and of which it has most of the letters."""
+    text = embedded_text(hit.passage)
+    held, letters = frozenset(words(text)), frozenset(grams(text))
+    terms: list[str] = []
+    near: list[str] = []
+    for word in dict.fromkeys(_WORD.findall(question)):
+        stems, own = words(word), grams(word)
+        if not stems:
+            continue
+        if any(stem in held for stem in stems):
+            terms.append(word)
+        elif len(own) > 1 and sum(g in letters for g in own) >= len(own) / 2:
+            near.append(word)
+    return Reason(tuple(terms), tuple(near))
+
+
+def follow_ups(answer: Answer, nearby: Sequence[Hit], n: int = 4) -> list[str]:
+    """Return questions of entries near an answer, that of the answer itself left out."""
+    asked = _key(answer.question)
+    used = {c.passage_id for c in answer.citations} if answer.citations else set()
+    found: dict[str, str] = {}
+    for hit in (*nearby, *answer.hits):
+        entry = hit.passage.entry
+        answered = hit.passage.id in used and answer.answered and len(used) == 1
+        if entry and not answered and (key := _key(entry.question)) != asked:
+            found.setdefault(key, one_line(entry.question))
+    return list(found.values())[:n]
+
+
+def _key(question: str) -> str:
+    return " ".join(re.findall(r"\w+", question.casefold()))
+
+
+def confidence_words(answer: Answer) -> str:
+    """Return the confidence as a word with its number."""
+    level = "high" if answer.confidence >= 0.85 else "fair" if answer.confidence >= 0.6 else "low"
+    return f"{level} confidence, {answer.confidence:.0%}"
+
+
+def export_markdown(answer: Answer) -> str:
+    """Return an answer with its citations as a Markdown document, safe to open anywhere."""
+    lines = [f"# {label(answer.question)}", ""]
+    if not answer.answered:
+        nearest = ", ".join(literal(name) for name in answer.nearest_topics)
+        lines += ["Your library does not cover this.", "", f"Nearest topics: {nearest}" if nearest else ""]
+        return "\n".join(lines).strip() + "\n"
+    for paragraph in paragraphs(answer):
+        lines += [re.sub(r":blue-badge\[(\d+)\]", r"[\1]", paragraph.markdown), ""]
+    lines += ["## Sources", ""]
+    for c in answer.citations:
+        quote = literal(c.quote) if is_plain(c.locator.path) else label(c.quote)
+        lines += [f"{c.n}. {place(c.locator)} ({literal(c.locator.path)})", f"   > {quote}", ""]
+    lines.append(f"Prepdesk, {confidence_words(answer)}.")
+    return "\n".join(lines) + "\n"
+
+
+def file_name(question: str) -> str:
+    """Return a file name for the export of an answer."""
+    return ("-".join(re.findall(r"[a-z0-9]+", question.casefold()))[:60].strip("-") or "answer") + ".md"
+
+
+def cited(answer: Answer, number: int) -> Citation | None:
+    """Return the citation of that number."""
+    return next((c for c in answer.citations if c.n == number), None)
