@@ -91,12 +91,7 @@ class _Chunker:
 
     def _pack(self, group: list[Block]) -> Iterator[Passage]:
         """Yield passages of like size from the blocks of one section."""
-        while (
-            group
-            and group[0].kind == "heading"
-            and len(group) > 1
-            and group[1].heading[: len(group[0].heading)] == group[0].heading
-        ):
+        while len(group) > 1 and group[0].kind == "heading" and self._opens_all(group):
             group = group[1:]  # the heading stands in the context
         heading = _common([b.heading for b in group])
         context = self._context(heading)
@@ -105,6 +100,11 @@ class _Chunker:
         ]
         for run in _balanced(pieces, self._budget(context)):
             yield from self._fitted(run, context, heading)
+
+    def _opens_all(self, group: Sequence[Block]) -> bool:
+        """Tell whether the first block is the heading that everything after it stands under."""
+        own = _own_path(group[0], self.document.text)
+        return _common([b.heading for b in group[1:]])[: len(own)] == own
 
     def _entry(self, entry: QuestionEntry) -> Iterator[Passage]:
         text = self.document.text

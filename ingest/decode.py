@@ -31,7 +31,7 @@ def decode(data: bytes, name: str) -> str:
         best = None if _looks_binary(data) else from_bytes(data).best()
         if best is None:
             raise ReadError(
-                f"{name}: this is not text (no known encoding fits); remove it or convert it to UTF-8"
+                f"{name}: this is a binary file or in no known encoding; convert it to UTF-8 or remove it"
             ) from None
         text = str(best)
     if "\0" in text or _control_share(text) > 0.02:

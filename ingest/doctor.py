@@ -87,7 +87,8 @@ def _counts(folder: Path, manifest: Manifest, *, fix: bool) -> Iterator[Finding]
     try:
         vectors, questions = dense.count()
         ok = vectors == manifest.passages and questions == manifest.questions
-        detail = f"{vectors} vectors and {questions} questions, the manifest says {manifest.passages} and {manifest.questions}"
+        wanted = f"the manifest says {manifest.passages} and {manifest.questions}"
+        detail = f"{vectors} vectors and {questions} questions, {wanted}"
         yield Finding(
             "vectors",
             ok,

@@ -128,6 +128,8 @@ def _end(nodes: Sequence[Node], question: _Asked, next_question: int) -> int:
         above = next((n.level for n in reversed(nodes[: question.at]) if n.kind == "heading"), 0)
     for i in range(question.at + 1, next_question):
         if nodes[i].kind == "heading" and nodes[i].level <= above:
+            if i == question.at + 1 and _ANSWER_MARK.match(one_line(nodes[i].inline)):
+                continue
             return i
         if question.answer_from and nodes[question.at].html and "</details>" in nodes[i].html.lower():
             return i

@@ -86,6 +86,7 @@ class Library:
 
     def ask(self, question: str, *, filters: Filters | None = None) -> Answer:
         """Return a cited answer, or an abstention with the nearest topics; raise QueryError for an empty question."""
+        question = question.encode("utf-8", "replace").decode()
         generation = self._now()
         searcher = generation.searcher
         where = filters.where([r.path for r in generation.manifest.sources]) if filters else None

@@ -85,6 +85,7 @@ class Searcher:
         """Return the union of both candidate lists with every score of every candidate."""
         if not query.strip():
             raise QueryError("the question is empty; type a few words")
+        query = query.encode("utf-8", "replace").decode()  # a lone surrogate can be neither tokenised nor printed
         if mode not in MODES:
             raise QueryError(f"no search mode {mode!r}; choose one of {', '.join(MODES)}")
         words, grams = self.lexical.scores(query)

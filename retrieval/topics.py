@@ -49,6 +49,8 @@ class TopicTree:
         self, vector: NDArray[np.float32], n: int, kinds: Iterable[str] = ("guide", "category", "area")
     ) -> list[tuple[Topic, float]]:
         """Return the `n` topics nearest to a unit vector, best first, with their centered cosines."""
+        if not self.topics:
+            return []
         scores = _unit(self.means - self.center) @ _unit(vector - self.center)
         wanted = set(kinds)
         order = sorted(

@@ -52,7 +52,7 @@ def test_packages_import_downwards_only() -> None:
 
 @pytest.mark.parametrize("library", sorted(ROOMS))
 def test_a_library_stays_in_its_room(library: str) -> None:
-    """This test ensures that the quirks of a library end in one file, and that importing it waits until it is needed."""
+    """This test ensures that a library's quirks end in one file, and that it is imported only when needed."""
     users = {(name, top) for name, module, top in imports() if module == library}
     assert {name for name, _ in users} <= ROOMS[library]
     assert not any(top for _, top in users)

@@ -62,14 +62,13 @@ def position(locator: Locator) -> str:
 
 def place(locator: Locator) -> str:
     """Return "Title › Heading · lines 12-30", safe as Markdown."""
-    names = [locator.title or locator.path, *(h for h in locator.heading if h != locator.title)]
-    where = " › ".join(label(name) for name in names)
-    return f"{where} · {position(locator)}" if position(locator) else where
+    return " · ".join(filter(None, (section(locator), position(locator))))
 
 
-def file_line(locator: Locator) -> str:
-    """Return the path with the position, safe as Markdown."""
-    return " · ".join(filter(None, (literal(locator.path), position(locator))))
+def section(locator: Locator) -> str:
+    """Return "Title › Heading", safe as Markdown."""
+    headings = (name for name in locator.heading if name != locator.title)
+    return " › ".join(label(name) for name in (locator.title or locator.path, *headings))
 
 
 def paragraphs(answer: Answer) -> list[Paragraph]:
@@ -80,7 +79,8 @@ def paragraphs(answer: Answer) -> list[Paragraph]:
         cited = [by_number[n] for n in sentence.citations]
         locator = cited[0].locator
         key = (locator.path, locator.heading, locator.page)
-        text = _sentence(sentence.text, plain=is_plain(locator.path)) + "".join(f" :blue-badge[{n}]" for n in sentence.citations)
+        marks = "".join(f" :blue-badge[{n}]" for n in sentence.citations)
+        text = _sentence(sentence.text, plain=is_plain(locator.path)) + marks
         if groups and groups[-1][0] == key:
             groups[-1][1].append(text)
             groups[-1][2].extend(cited)
@@ -105,12 +105,12 @@ def _run(texts: Sequence[str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ ]*(\n\n)[ ]*", r"\1", " ".join(texts))).strip()
 
 
-def excerpt(text: str, passage: Span, quote: Span = NOWHERE, *, plain: bool) -> list[Part]:
+def excerpt(text: str, passage: Span, quote: Span = NOWHERE, *, plain: bool, context: int = CONTEXT) -> list[Part]:
     """Return a passage with the paragraphs around it as safe parts, the quote marked.
 
     `text` is the extracted text of the source; both spans point into it.
     """
-    start, end = _window(text, passage, quote)
+    start, end = _window(text, passage, quote, context)
     if end - start > LONGEST:
         start = max(start, (quote[0] if quote != NOWHERE else passage[0]) - CONTEXT)
         end = min(end, start + LONGEST)
@@ -119,8 +119,8 @@ def excerpt(text: str, passage: Span, quote: Span = NOWHERE, *, plain: bool) -> 
     return plain_parts(shown, inner) if plain else parts(shown, inner)
 
 
-def _window(text: str, passage: Span, quote: Span) -> Span:
-    """Widen a passage to whole paragraphs with up to CONTEXT characters around, front matter left out."""
+def _window(text: str, passage: Span, quote: Span, context: int) -> Span:
+    """Widen a passage to whole paragraphs with up to `context` characters around, front matter left out."""
     low, high = (min(passage[0], quote[0]), max(passage[1], quote[1])) if quote != NOWHERE else passage
     start, end = low, high
     blocks = list(_paragraphs(text))
@@ -128,10 +128,10 @@ def _window(text: str, passage: Span, quote: Span) -> Span:
     last = next((i for i, (a, _) in reversed(list(enumerate(blocks))) if a < high), len(blocks) - 1)
     if blocks:
         start, end = min(low, blocks[first][0]), max(high, blocks[last][1])
-        while first > 0 and low - blocks[first - 1][0] <= CONTEXT:
+        while first > 0 and low - blocks[first - 1][0] <= context:
             first -= 1
             start = blocks[first][0]
-        while last + 1 < len(blocks) and blocks[last + 1][1] - high <= CONTEXT:
+        while last + 1 < len(blocks) and blocks[last + 1][1] - high <= context:
             last += 1
             end = blocks[last][1]
     return start, end

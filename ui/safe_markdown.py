@@ -1,55 +1,31 @@
 """Markdown of other people's documents, made safe to show, with a quote marked in it.
 
-What comes out holds no HTML, no image and no link: tags are escaped, images and links
-become their words, bare addresses become code. Formulas, tables, lists, code and emphasis
-stay. The mark is Streamlit's own `:orange-background[...]`, whose label is Markdown that
-went through the same escaping, so no document text is ever passed as HTML.
+What comes out holds no HTML, no image and no link (`ui.markdown_pieces` sees to that);
+formulas, tables, lists, code and emphasis stay. The mark is Streamlit's own
+`:orange-background[...]`, whose label is Markdown that went through the same escaping, so
+no text of a document is ever passed on as HTML.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Span = tuple[int, int]
-NOWHERE: Span = (-1, -1)
+from ui.markdown_pieces import NOWHERE, Piece, Span, clean, inline_pieces, overlap, pieces, split, verbatim
 
-_FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^\n`]*)\n(?P<body>.*?)(?:^[ \t]*(?P=mark)[`~]*[ \t]*$|\Z)", re.M | re.S)
+__all__ = ["NOWHERE", "Part", "Span", "inline", "literal", "parts", "plain_parts"]
+
+_FENCE = re.compile(
+    r"^(?P<indent>[ \t]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^\n`]*)\n(?P<body>.*?)(?:^[ \t]*(?P=mark)[`~]*[ \t]*$|\Z)",
+    re.M | re.S,
+)
 _INDENTED = re.compile(r"(?:\A|(?<=\n\n))(?:(?: {4}|\t)[^\n]*(?:\n|\Z))+")
 _DISPLAY = re.compile(r"\$\$(?P<dollar>.+?)\$\$|\\\[(?P<bracket>[^\]]*?[\\=^_][^\]]*?)\\\]", re.S)
-_CODE = re.compile(r"(?<![`\\])(?P<ticks>`+)(?!`)(?P<code>(?:[^`\n]|\n(?!\s*\n)|(?!(?<!`)(?P=ticks)(?!`))`)+)(?<!`)(?P=ticks)(?!`)")
-_MATH = re.compile(r"(?<![\\$])\$(?P<dollar>[^\s$](?:[^$\n]|\n(?!\s*\n))*?(?<=[^\s\\])|[^\s$\\])\$(?![\d$])|\\\((?P<paren>.+?)\\\)")
-_IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
-_LINK = re.compile(r"(?<!\\)\[(?P<words>(?:[^\[\]]|\[[^\[\]]*\])+)\](?:\((?:[^()\s]|\([^()\s]*\))*(?:\s+[\"'(][^\n]*?[\"')])?\s*\)|\[[^\]\n]*\])")
-_WIKI = re.compile(r"!?\[\[(?:[^\]|\n]*\|)?(?P<name>[^\]\n]+)\]\]")
-_ADDRESS = re.compile(r"<?(?:(?:https?|ftp|file|data|javascript|vbscript|mailto):|www\.)[^\s<>\"`|]*[^\s<>\"`|.,;:!?)\]}*_'’]>?|[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}\b", re.I)
-_COMMENT = re.compile(r"<!--.*?-->", re.S)
-# Tags that only lay text out are dropped, their text kept; any other tag is shown as the characters it is.
-_LAYOUT = re.compile(
-    r"</?(?:a|abbr|b|big|blockquote|br|center|dd|del|details|div|dl|dt|em|figcaption|figure|font|h[1-6]|hr|i|img|ins|kbd|li|mark|ol|p|picture|"
-    r"small|source|span|strong|sub|summary|sup|table|tbody|td|tfoot|th|thead|tr|u|ul|var)(?:\s[^<>]*)?/?>",
-    re.I,
-)
-_ESCAPED = re.compile(r"\\[!-/:-@\[-`{-~]")
-_LINE_START = re.compile(r"(?P<quote>[ \t]*(?:>[ \t]?)*)(?P<mark>(?:[-*+]|\d{1,9}[.)])[ \t]+|#{1,6}[ \t]+|)(?P<box>\[[ xX]\][ \t]+)?")
-_DEFINITION = re.compile(r"^[ ]{0,3}\[[^\]\n]+\]:[^\n]*$", re.M)
-_RULE = re.compile(r"[ \t]*(?:[-*_=][ \t]*){3,}$|[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _LONE_STAR = re.compile(r"(?<![\\*])\*(?!\*)")
-_HEADING = "##### "
-
-_ATOMS = (
-    ("code", _CODE),
-    ("math", _MATH),
-    ("dropped", _COMMENT),
-    ("wiki", _WIKI),
-    ("image", _IMAGE),
-    ("link", _LINK),
-    ("address", _ADDRESS),
-    ("dropped", _LAYOUT),
-    ("kept", _ESCAPED),
-)
+# KaTeX takes these names for the brackets that would otherwise end the label of the mark.
+_BRACKETS = (("\\[", "\\lbrack "), ("\\]", "\\rbrack "), ("[", "\\lbrack "), ("]", "\\rbrack "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +36,13 @@ class Part:
     quoted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Safe Markdown for a span; `frame` is structure (newline, bullet, pipe), which no mark may enclose."""
-
-    markdown: str
-    kind: Literal["text", "code", "math", "frame"]
-    marked: bool = False
-
-
 def parts(text: str, quote: Span = NOWHERE) -> list[Part]:
     """Return a Markdown text as safe parts, with the characters of `quote` marked."""
-    text = _clean(text)
+    text = clean(text)
     found: list[Part] = []
     for kind, start, end in _blocks(text):
         if kind == "text":
-            markdown = _assemble(_pieces(text, start, end, quote))
+            markdown = _assemble(pieces(text, start, end, quote))
             if markdown.strip():
                 found.append(Part(markdown))
         else:
@@ -85,31 +52,26 @@ def parts(text: str, quote: Span = NOWHERE) -> list[Part]:
 
 def plain_parts(text: str, quote: Span = NOWHERE) -> list[Part]:
     """Return a text that is no Markdown (a PDF's, a text file's) as safe parts: every sign stands for itself."""
-    text = _clean(text)
-    pieces: list[_Piece] = []
+    text = clean(text)
+    found: list[Piece] = []
     for match in re.finditer(r"\n+[ \t]*|[^\n]+", text):
         if match.group().startswith("\n"):
-            pieces.append(_Piece("\n\n" if match.group().count("\n") > 1 else "  \n", "frame"))
+            found.append(Piece("\n\n" if match.group().count("\n") > 1 else "  \n", "frame"))
             continue
-        for start, end, marked in _split(match.start(), match.end(), quote):
-            pieces.append(_Piece(_verbatim(text[start:end], first=start == match.start()), "text", marked))
-    return [Part(_assemble(pieces))]
+        for start, end, marked in split(match.start(), match.end(), quote):
+            found.append(Piece(verbatim(text[start:end], first=start == match.start()), "text", marked))
+    return [Part(_assemble(found))]
 
 
 def inline(text: str) -> str:
     """Return a text as safe Markdown on one line, for labels, tooltips and sentences; formulas and code kept."""
-    text = " ".join(_clean(text).split())
-    return "".join(piece.markdown for piece in _inline_pieces(text, 0, len(text), NOWHERE, first=True)).strip()
+    text = " ".join(clean(text).split())
+    return "".join(piece.markdown for piece in inline_pieces(text, 0, len(text), NOWHERE, first=True)).strip()
 
 
 def literal(text: str) -> str:
     """Return a text as Markdown that shows exactly these characters on one line: names, paths, messages."""
-    return _verbatim(" ".join(_clean(text).split()), first=True)
-
-
-def _clean(text: str) -> str:
-    """Return a text of the same length without control characters and lone surrogates, which browsers refuse."""
-    return re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", "\ufffd", text).replace("\r\n", " \n").replace("\r", "\n")
+    return verbatim(" ".join(clean(text).split()), first=True)
 
 
 def _blocks(text: str) -> Iterator[tuple[Literal["text", "fence", "indented", "display"], int, int]]:
@@ -148,7 +110,7 @@ def _block(kind: str, text: str, span: Span, quote: Span) -> Iterator[Part]:
     if kind == "display":
         match = _DISPLAY.match(text, *span)
         body = (match["dollar"] or match["bracket"] or "") if match else ""
-        yield Part(f"\n\n$$\n{body.strip().replace('$$', '')}\n$$\n\n", _overlap(span, quote))
+        yield Part(f"\n\n$$\n{body.strip().replace('$$', '')}\n$$\n\n", overlap(span, quote))
         return
     match = _FENCE.match(text, *span) if kind == "fence" else None
     info = re.match(r"[\w+#-]*", match["info"] if match else "")
@@ -156,7 +118,7 @@ def _block(kind: str, text: str, span: Span, quote: Span) -> Iterator[Part]:
     start, end = match.span("body") if match else span
     lines: list[tuple[str, bool]] = []
     for line in text[start:end].splitlines(keepends=True):
-        lines.append((line.rstrip("\n"), _overlap((start, start + len(line)), quote)))
+        lines.append((line.rstrip("\n"), overlap((start, start + len(line)), quote)))
         start += len(line)
     indent = min((len(line) - len(line.lstrip()) for line, _ in lines if line.strip()), default=0)
     run: list[str] = []
@@ -173,153 +135,7 @@ def _fenced(code: str, language: str) -> str:
     return f"\n\n{fence}{language}\n{code}\n{fence}\n\n"
 
 
-def _pieces(text: str, start: int, end: int, quote: Span) -> Iterator[_Piece]:
-    """Yield the pieces of a run of paragraphs, lists, headings and tables."""
-    line_start = start
-    table = False
-    while line_start < end:
-        stop = _line_end(text, line_start, end)
-        line = text[line_start:stop]
-        if _DEFINITION.match(line) or (_RULE.match(line) and not line.lstrip().startswith("|")):
-            # Rules, lines under headings (which would make them huge) and link targets; "---|---" is part of a table.
-            yield _Piece(line if "|" in line else "", "frame")
-        elif _RULE.match(line):
-            yield _Piece(line, "frame")
-        else:
-            table = line.lstrip().startswith("|") or (table and "|" in line) or _heads_table(text, stop, end, line)
-            yield from _line(text, line_start, stop, quote, table)
-        following = text[stop + 1 : _line_end(text, stop + 1, end)] if stop < end else ""
-        runs_on = bool(following.strip()) and bool(line.strip()) and not table and not _starts_anew(following, line)
-        inside = quote[0] <= stop < quote[1] - 1
-        if stop < end:
-            yield _Piece(" ", "text", True) if runs_on and inside else _Piece("\n", "frame")
-        table = table and bool(line.strip())
-        line_start = stop + 1
-
-
-def _line_end(text: str, start: int, end: int) -> int:
-    """Return where the line ends: at a newline that no inline code or formula runs across."""
-    stop = text.find("\n", start, end)
-    stop = stop if stop != -1 else end
-    for pattern in (_CODE, _MATH):
-        for match in pattern.finditer(text, start, end):
-            if match.start() >= stop:
-                break
-            if match.end() > stop:
-                later = text.find("\n", match.end(), end)
-                stop = later if later != -1 else end
-    return stop
-
-
-def _heads_table(text: str, stop: int, end: int, line: str) -> bool:
-    return "|" in line and stop < end and bool(_RULE.match(below := text[stop + 1 : _line_end(text, stop + 1, end)])) and "|" in below
-
-
-def _starts_anew(line: str, above: str) -> bool:
-    match = _LINE_START.match(line)
-    return bool(match and (match["mark"] or match["quote"].strip())) or above.lstrip().startswith("#") or line.lstrip().startswith("|")
-
-
-def _line(text: str, start: int, end: int, quote: Span, table: bool) -> Iterator[_Piece]:
-    match = _LINE_START.match(text, start, end)
-    if match and not table:
-        mark = _HEADING if match["mark"].startswith("#") else match["mark"]
-        box = "" if not match["box"] else "☐ " if match["box"][1] == " " else "☑ "
-        if lead := match["quote"] + mark + box:
-            yield _Piece(lead, "frame")
-        start = match.end()
-    if text[start:end].endswith("\\") and not text[start:end].endswith("\\\\"):
-        end -= 1  # a hard line break
-    if not table:
-        yield from _inline_pieces(text, start, end, quote, first=True)
-        return
-    cell = start
-    for pipe in [m.start() for m in re.finditer(r"(?<!\\)\|", text[start:end])]:
-        yield from _inline_pieces(text, cell, start + pipe, quote)
-        yield _Piece("|", "frame")
-        cell = start + pipe + 1
-    yield from _inline_pieces(text, cell, end, quote)
-
-
-def _inline_pieces(text: str, start: int, end: int, quote: Span, *, first: bool = False) -> Iterator[_Piece]:
-    """Yield escaped text, code and formulas of one line."""
-    position = start
-    while position < end:
-        found = min(
-            ((m.start(), n, name, m) for n, (name, pattern) in enumerate(_ATOMS) if (m := pattern.search(text, position, end)) and m.end() > m.start()),
-            default=None,
-            key=lambda item: item[:2],
-        )
-        stop = found[0] if found else end
-        for a, b, marked in _split(position, stop, quote):
-            yield _Piece(_escape(text[a:b], first=first and a == start), "text", marked)
-        if found is None:
-            return
-        yield from _atom(found[2], found[3], quote)
-        position = found[3].end()
-
-
-def _atom(name: str, match: re.Match[str], quote: Span) -> Iterator[_Piece]:
-    marked = _overlap(match.span(), quote)
-    whole = match.group()
-    if name == "code":
-        yield _Piece(_code(" ".join(match["code"].split("\n"))), "code", marked)
-    elif name == "math":
-        body = " ".join((match["dollar"] or match["paren"]).split())
-        yield _Piece(f"${body}$", "math", marked)
-    elif name == "address":
-        yield _Piece(_code(whole.strip("<>")), "code", marked)
-    elif name == "kept":
-        yield _Piece(whole, "text", marked)
-    elif name in ("wiki", "image", "link"):
-        inner = next(g for g in ("name", "alt", "words") if g in match.groupdict())
-        yield from _inline_pieces(match.string, *match.span(inner), quote)
-    elif whole.lower().startswith("<br"):
-        yield _Piece(" ", "text", marked)
-    elif whole.lower().startswith("<sup"):
-        yield _Piece("^", "text", marked)
-
-
-def _code(code: str) -> str:
-    longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
-    ticks = "`" * (longest + 1)
-    pad = " " if code[:1] in ("`", " ") or code[-1:] in ("`", " ") else ""
-    return f"{ticks}{pad}{code}{pad}{ticks}"
-
-
-def _escape(text: str, *, first: bool = False) -> str:
-    """Escape what Markdown, HTML and Streamlit's directives would act on; emphasis is left to act."""
-    text = re.sub(r"([\\\[\]$])", r"\\\1", text)
-    text = re.sub(r"(?<![~\\])~(?!~)", r"\\~", text)
-    text = re.sub(r":(?=[A-Za-z])", r"\\:", text)
-    text = text.replace("<", "&lt;")
-    return re.sub(r"^(\s*)([-+#>=]|\d+(?=[.)]))", _first_sign, text) if first else text
-
-
-def _first_sign(match: re.Match[str]) -> str:
-    """Escape a sign that would start a list, heading or quotation; after a number its dot is what counts."""
-    return match[1] + (f"{match[2]}&#8203;" if match[2].isdigit() else f"\\{match[2]}")
-
-
-def _verbatim(text: str, *, first: bool) -> str:
-    text = re.sub(r"([\\`*_\[\]$~|!#:])", r"\\\1", text).replace("&", "&amp;").replace("<", "&lt;")
-    text = re.sub(r"(https?|ftp|www)(\\:|\.)", "\\1&#8288;\\2", text, flags=re.I).replace("@", "&#8288;@")
-    text = re.sub(r"^([ \t]*)([-+>=]|\d+(?=[.)]))", _first_sign, text) if first else text
-    return re.sub(r"^[ \t]{2,}", lambda m: "&nbsp;" * len(m.group()), text) if first else text
-
-
-def _split(start: int, end: int, quote: Span) -> Iterator[tuple[int, int, bool]]:
-    """Cut a span at the ends of the quote; tell for each piece whether it is quoted."""
-    cuts = sorted({start, end, *(c for c in quote if start < c < end)})
-    for a, b in zip(cuts, cuts[1:], strict=False):
-        yield a, b, quote[0] <= a and b <= quote[1]
-
-
-def _overlap(span: Span, quote: Span) -> bool:
-    return min(span[1], quote[1]) > max(span[0], quote[0])
-
-
-def _assemble(pieces: Iterator[_Piece] | Sequence[_Piece]) -> str:
+def _assemble(found: Iterable[Piece]) -> str:
     out: list[str] = []
     run: list[str] = []
 
@@ -328,10 +144,11 @@ def _assemble(pieces: Iterator[_Piece] | Sequence[_Piece]) -> str:
             out.append(_mark("".join(run)))
             run.clear()
 
-    for piece in pieces:
+    for piece in found:
         markdown = piece.markdown
         if piece.marked and piece.kind == "math":
-            markdown = markdown.replace("\\[", "\\lbrack ").replace("\\]", "\\rbrack ").replace("[", "\\lbrack ").replace("]", "\\rbrack ")
+            for sign, name in _BRACKETS:
+                markdown = markdown.replace(sign, name)
         if piece.marked and piece.kind != "frame" and not (piece.kind == "code" and not _balanced(markdown)):
             run.append(markdown)
         else:

@@ -8,28 +8,17 @@ from __future__ import annotations
 
 import logging
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ingest.documents import Block, Document
-from ingest.readers.pdf_blocks import (
-    OutlineEntry,
-    Piece,
-    Style,
-    headings_of,
-    key_of,
-    largest_heading,
-    pieces_of,
-)
-from ingest.readers.pdf_furniture import without_furniture
-from ingest.readers.pdf_ink import IDENTITY, Glyphs, Ink, Matrix, Rule, Word, matrix_of
-from ingest.readers.pdf_layout import Line, find_gutter, fold_formulas, lines_of
-from ingest.readers.pdf_mend import Vocabulary, characters
+from ingest.documents import Document
+from ingest.readers.pdf_blocks import OutlineEntry
+from ingest.readers.pdf_document import PageInk, assemble
+from ingest.readers.pdf_ink import IDENTITY, Glyphs, Ink, Matrix, matrix_of
+from ingest.readers.pdf_mend import characters
+from ingest.readers.pdf_rows import RTL
 from retrieval.errors import ReadError
 
 if TYPE_CHECKING:
@@ -37,51 +26,24 @@ if TYPE_CHECKING:
     from pypdf.generic import ArrayObject, DictionaryObject
 
 MAX_PAGES = 5000
-_MAX_FORMS = 10
+_MAX_DEPTH = 10
+_MAX_FORMS = 2000
+"""Forms drawn on one page; ten forms that each draw the next ten times would never end."""
 _TAIL = 4096
+UNKNOWN = "\ufffd"
 
-_FILE_TITLE = re.compile(
-    r"microsoft word\b.*|untitled\b.*|(power ?point )?presentation\d*|document\d*|(no )?title|slide \d+"
-    r"|.*\.[a-z]\w{1,4}|[\W\d_]*",
-    re.I,
-)
 _BOLD = re.compile(r"bold|black|heavy|semibold|demi|cmbx|-bd\b", re.I)
 _MONO = re.compile(r"mono|courier|consol|typewriter|cmtt|menlo|inconsolata|sourcecode|lmtt", re.I)
 _HANGING = re.compile(r"cmex|mathext|esint|\bex\d", re.I)
-_GLYPH_NAME = re.compile(r"/([a-z]+?)(?:big|Big|bigg|Bigg|text|display|tp|bt|mid|ex|vertex|wide|wider|widest)*\d*")
-_NAMED = {
-    "parenleft": "(",
-    "parenright": ")",
-    "bracketleft": "[",
-    "bracketright": "]",
-    "braceleft": "{",
-    "braceright": "}",
-    "summation": "∑",
-    "product": "∏",
-    "integral": "∫",
-    "union": "⋃",
-    "intersection": "⋂",
-    "radical": "√",
-    "hat": "ˆ",
-}
-_RTL = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _MARK = re.compile("[\x00-\x1f\x7f-\x9f\u064b-\u0652\u0670\ufc5e-\ufc63\ufe70-\ufe7f]+")
 """Control codes of fonts without a table, and Arabic vowel signs, which are set apart and in any order."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    words: tuple[Word, ...]
-    rules: tuple[Rule, ...]
-    painted: bool
-    failed: str = ""
 
 
 def read_pdf(path: Path) -> Document:
     """Read a PDF that has text. Raises ReadError where it is locked, broken, too long or a scan."""
     with _quiet():
         try:
-            pages, outline, title = _contents(path)
+            return assemble(path, *_contents(path))
         except ReadError:
             raise
         except Exception as error:
@@ -90,7 +52,6 @@ def read_pdf(path: Path) -> Document:
             raise ReadError(
                 f"{path.name}: cannot be read as a PDF ({_reason(error)}); get a fresh copy of it"
             ) from error
-    return _document(path, pages, outline, title)
 
 
 @contextmanager
@@ -106,11 +67,12 @@ def _quiet() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    first = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
-    return f"{type(error).__name__}: {first[:120]}" if first else type(error).__name__
+    """Return the error in a few words, without the bytes that pypdf likes to quote."""
+    words = re.split(r"\s*(?:@|\bb['\"]|\n|\. )", str(error))[0].strip(" .:(")
+    return f"{type(error).__name__}: {words[:80]}" if words.isprintable() and words else type(error).__name__
 
 
-def _contents(path: Path) -> tuple[list[_Page], list[OutlineEntry], str]:
+def _contents(path: Path) -> tuple[list[PageInk], list[OutlineEntry], str]:
     from pypdf import PdfReader
 
     size = path.stat().st_size
@@ -138,13 +100,20 @@ def _contents(path: Path) -> tuple[list[_Page], list[OutlineEntry], str]:
         return pages, _outline(reader), _metadata_title(reader)
 
 
-def _page(page: PageObject, reader: PdfReader, fonts: dict[Any, Glyphs | None]) -> _Page:
+def _page(page: PageObject, reader: PdfReader, fonts: dict[Any, Glyphs | None]) -> PageInk:
     try:
-        ink = Ink(_upright(page))
+        upright = _upright(page)
+        ink = Ink(upright)
+        box = page.mediabox
+        heights = [upright[1] * float(x) + upright[3] * float(y) for x, y in (box.lower_left, box.upper_right)]
         _draw(ink, page.get("/Contents"), page.get("/Resources"), reader, fonts)
     except Exception as error:  # the same many kinds as above; one bad page must not cost the others
-        return _Page((), (), True, _reason(error))
-    return _Page(tuple(dict.fromkeys(ink.words)), tuple(ink.rules), ink.painted)
+        return PageInk((), (), True, failed=_reason(error))
+    text = "".join(word.text for word in ink.words)
+    if 2 * text.count(UNKNOWN) > len(text):
+        # Fonts that do not say which letters they draw: for a reader as good as a scan.
+        return PageInk((), (), True)
+    return PageInk(tuple(dict.fromkeys(ink.words)), tuple(ink.rules), ink.painted, (min(heights), max(heights)))
 
 
 def _upright(page: PageObject) -> Matrix:
@@ -171,7 +140,8 @@ def _draw(
             form = _entry(resources, "/XObject", operands[0])
             if form is None or form.get("/Subtype") != "/Form":
                 ink.painted = True
-            elif depth < _MAX_FORMS:
+            elif depth < _MAX_DEPTH and ink.forms < _MAX_FORMS:
+                ink.forms += 1
                 ink.save()
                 if "/Matrix" in form:
                     ink.concat(form["/Matrix"])
@@ -212,6 +182,7 @@ def _glyphs(resource: DictionaryObject) -> Glyphs:
         em = abs(matrix[3]) * (box[3] - box[1]) / 1.3 if box and abs(matrix[3]) != 0.001 and box[3] > box[1] else 1.0
     named = _differences(resource)
     known: dict[str, tuple[str, float]] = {}
+    hanging = bool(_HANGING.search(name))
     integrals = "esint" in name  # whose glyph names say circumflex
     ornaments = "dingbat" in name.casefold() and not name.startswith("ZapfDingbats")
 
@@ -220,7 +191,9 @@ def _glyphs(resource: DictionaryObject) -> Glyphs:
             text = encoding.get(ord(code), code) if isinstance(encoding, dict) else code
             text = "∫" if integrals else named.get(ord(code)) or font.character_map.get(text, text)
             width = font.space_width if code == font.space_char else font.get_text_width(code)
-            known[code] = ("" if ornaments and text.isalnum() else _text(text), width * scale / 1000)
+            text = "" if ornaments and text.isalnum() else _text(text)
+            # What TeX builds tall brackets and roots of has no letter, and is none.
+            known[code] = ("" if hanging and text == UNKNOWN else text, width * scale / 1000)
         return known[code]
 
     def decode(data: bytes) -> list[tuple[str, float]]:
@@ -234,7 +207,7 @@ def _glyphs(resource: DictionaryObject) -> Glyphs:
         mono=bool(_MONO.search(name)) or bool(flags & 1),
         em=em,
         single_byte=isinstance(encoding, dict),
-        drop=0.75 if _HANGING.search(name) else 0.0,
+        drop=0.75 if hanging else 0.0,
     )
 
 
@@ -262,13 +235,15 @@ def _differences(resource: DictionaryObject) -> dict[int, str]:
 
 
 def _text(text: str) -> str:
-    """Return what a glyph says; a name without a code point, as in TeX's fonts (/parenleftBig), becomes its sign."""
+    """Return what a glyph says. A name that pypdf knows no letter for stays unknown, but for ligatures (/f_i)."""
     if len(text) > 1 and text[0] == "/":
-        named = _GLYPH_NAME.fullmatch(text)
-        return _NAMED.get(named[1], "") if named else text[1:].replace("_", "") if "_" in text else "\ufffd"
+        return text[1:].replace("_", "") if "_" in text else UNKNOWN
+    if text == "\x7f":
+        return "•"  # WinAnsi has no letter there, and PDF shows its unused codes as bullets
     if _MARK.fullmatch(text):
         return ""
-    return text[::-1] if len(text) > 1 and _RTL.search(text) else text
+    # The glyphs of a line are put in visual order, so what one glyph says is turned here and back with its line.
+    return text[::-1] if len(text) > 1 and RTL.search(text) else text
 
 
 def _outline(reader: PdfReader) -> list[OutlineEntry]:
@@ -298,137 +273,3 @@ def _metadata_title(reader: PdfReader) -> str:
         return characters(str(reader.metadata.title or "")) if reader.metadata else ""
     except Exception:  # as above
         return ""
-
-
-def _document(path: Path, pages: Sequence[_Page], outline: Sequence[OutlineEntry], named: str) -> Document:
-    lines = _lines(pages)
-    every = [line for page in lines for line in page]
-    style = Style.of(every)
-    words = Vocabulary.of(line.text for line in every)
-    pieces = [
-        piece
-        for number, page in enumerate(lines, 1)
-        for piece in pieces_of(page, number, style, words, [entry for entry in outline if entry.page == number])
-    ]
-    warnings = _warnings(path.name, pages, {piece.page for piece in pieces})
-    title = _title(path, named, largest_heading(pieces))
-    headings_of(pieces, title)
-    text, blocks = _placed(pieces, outline, title)
-    return Document(text=text, title=title, kind="paper", blocks=blocks, warnings=warnings)
-
-
-def _lines(pages: Sequence[_Page]) -> list[list[Line]]:
-    sizes: Counter[float] = Counter()
-    for page in pages:
-        for word in page.words:
-            sizes[round(word.size, 1)] += len(word.text)
-    body = max(sizes, key=lambda size: (sizes[size], size), default=10.0)
-    kept = without_furniture([page.words for page in pages], body)
-    folded = [fold_formulas(words, page.rules) for words, page in zip(kept, pages, strict=True)]
-    gutters = [find_gutter(words) if words else None for words in folded]
-    found = [gutter for gutter in gutters if gutter is not None]
-    if len(found) > 1 and 2 * len(found) > sum(bool(words) for words in folded):
-        # The last page and pages of figures have too few lines to show the gutter that the others have.
-        usual = sorted(found, key=lambda gutter: gutter.x0)[len(found) // 2]
-        gutters = [
-            g if g is not None and abs(g.x0 - usual.x0) < 2 * body else find_gutter(w, usual) if w else None
-            for g, w in zip(gutters, folded, strict=True)
-        ]
-    return [
-        [
-            replace(line, text=text, cells=tuple(filter(None, map(characters, line.cells))))
-            for line in lines_of(words, gutter)
-            if (text := characters(line.text))
-        ]
-        for words, gutter in zip(folded, gutters, strict=True)
-    ]
-
-
-def _warnings(name: str, pages: Sequence[_Page], read: set[int]) -> tuple[str, ...]:
-    """Tell which pages gave no text, and why. Raises ReadError where no page gave any."""
-    empty = [number for number in range(1, len(pages) + 1) if number not in read]
-    if len(empty) == len(pages):
-        raise ReadError(
-            f"{name}: none of its {len(pages)} pages has text, it looks like a scan; run OCR on it first"
-            if len(pages) != 1
-            else f"{name}: its one page has no text, it looks like a scan; run OCR on it first"
-        )
-    failed = [number for number in empty if pages[number - 1].failed]
-    scans = [number for number in empty if pages[number - 1].painted and number not in failed]
-    blank = [number for number in empty if number not in failed and number not in scans]
-    warnings = []
-    if failed:
-        warnings.append(
-            f"{_numbers(failed)} cannot be read ({pages[failed[0] - 1].failed}); get a fresh copy of the file"
-        )
-    if scans:
-        what = "have no text (scans)" if len(scans) > 1 else "has no text (a scan)"
-        warnings.append(f"{_numbers(scans)} {what}; run OCR on the file first")
-    if blank:
-        warnings.append(f"{_numbers(blank)} {'have' if len(blank) > 1 else 'has'} no text (blank)")
-    return tuple(warnings)
-
-
-def _numbers(pages: Sequence[int]) -> str:
-    """Return "page 3", "pages 3-5" or "pages 3-5, 8"."""
-    runs = [[number for _, number in run] for _, run in groupby(enumerate(pages), key=lambda pair: pair[1] - pair[0])]
-    parts = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
-    return f"page{'s' if len(pages) > 1 else ''} {', '.join(parts)}"
-
-
-def _title(path: Path, named: str, largest: str | None) -> str:
-    if named and not _FILE_TITLE.fullmatch(named):
-        return named
-    if largest:
-        return largest
-    words = re.sub(r"[\W_]+", " ", path.stem).strip() or path.name
-    return words[0].upper() + words[1:]
-
-
-def _placed(pieces: Sequence[Piece], outline: Sequence[OutlineEntry], title: str) -> tuple[str, tuple[Block, ...]]:
-    """Write the pieces one after the other, each under the headings and bookmarks before it."""
-    bookmarks: dict[int, list[OutlineEntry]] = {}
-    for entry in outline:
-        bookmarks.setdefault(_anchor(pieces, entry), []).append(entry)
-    parts: list[str] = []
-    blocks: list[Block] = []
-    path: list[tuple[int, str]] = []
-    at = 0
-
-    def enter(level: int, name: str) -> None:
-        path[:] = [step for step in path if step[0] < level]
-        if key_of(name) != key_of(title):
-            path.append((level, name))
-
-    for i, piece in enumerate(pieces):
-        for entry in bookmarks.get(i, ()):
-            if piece.kind != "heading" or key_of(entry.title) != key_of(piece.text):
-                enter(entry.level, entry.title)
-        if piece.kind == "heading":
-            path[:] = [step for step in path if step[0] < piece.level]
-        heading = tuple(name for _, name in path)
-        units = tuple((at + start, at + end) for start, end in piece.units)
-        blocks.append(Block(piece.kind, (at, at + len(piece.text)), heading, piece.page, units, piece.level))
-        if piece.kind == "heading":
-            enter(piece.level, piece.text)
-        parts.append(piece.text)
-        at += len(piece.text) + 2
-    return "\n\n".join(parts), tuple(blocks)
-
-
-def _anchor(pieces: Sequence[Piece], entry: OutlineEntry) -> int:
-    """Return the index of the piece that a bookmark leads to: its title, else what is nearest under its place."""
-    here = [i for i, piece in enumerate(pieces) if piece.page == entry.page]
-    for i in here:
-        if pieces[i].kind == "heading" and key_of(pieces[i].text) == key_of(entry.title):
-            return i
-    if here and entry.top is not None:
-        under = [
-            (entry.top - line.y, i)
-            for i in here
-            for line in pieces[i].lines[:1]
-            if line.y <= entry.top + 2 and (entry.left is None or line.x0 >= entry.left - line.size)
-        ]
-        if under:
-            return min(under)[1]
-    return next((i for i, piece in enumerate(pieces) if piece.page >= entry.page), len(pieces))

@@ -7,7 +7,6 @@ is decided with its neighbors; where in doubt, lines become prose.
 from __future__ import annotations
 
 import re
-import statistics
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -34,7 +33,8 @@ _FUNCTION = re.compile(
     re.I,
 )
 _END = re.compile(r"[.!?:;。！？؟…][\"'”’)\]]*$")
-_LEADER = re.compile(r"(?:\s?\.){4,}|(?:\s?·){4,}|…{2,}")
+_CONTENTS = re.compile(r"(?:(?:\s?[.·]){4,}|…)\s*(?:\d{1,4}|[ivxl]{1,6})$")
+_LEADER = re.compile(r"\s*(?:(?:\s?[.·]){4,}|…{2,})\s*")
 
 
 @dataclass(slots=True)
@@ -47,6 +47,8 @@ class Piece:
     lines: list[Line]
     units: tuple[Span, ...] = ()
     level: int = 0
+    contents: bool = False
+    """A table of contents: it repeats every heading and answers nothing, so it is text and no block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,19 @@ class Style:
             gap = above.y - below.y
             if above.column == below.column and _alike(above, below) and 0.8 < gap / below.size < 2.2:
                 gaps[_step(below.size)].append(gap)
-        leading = {size: statistics.median(found) for size, found in gaps.items() if len(found) > 3}
+        leading = {size: _leading(found) for size, found in gaps.items() if len(found) > 3}
         return cls(max(sizes, key=lambda s: (sizes[s], s), default=10.0), bold > total / 2, mono > 0.8 * total, leading)
 
     def gap(self, line: Line) -> float:
         """Return the usual distance between lines of this size."""
         known = self.leading.get(_step(line.size))
         return known or line.size * self.leading.get(self.size, 1.25 * self.size) / self.size
+
+
+def _leading(gaps: Sequence[float]) -> float:
+    """Return the smallest distance that is common: where paragraphs are short, most distances are between them."""
+    counts = Counter(map(_step, gaps))
+    return min(gap for gap in counts if counts[gap] >= 0.2 * max(counts.values()))
 
 
 def _step(size: float) -> float:
@@ -135,13 +143,17 @@ class _Group:
 def _outlined(lines: Sequence[Line], outline: Sequence[OutlineEntry]) -> dict[int, int]:
     """Return the level of each line that is the title of a bookmark to this page, alone or with the lines after it."""
     levels: dict[int, int] = {}
+    keys = {
+        (i, count): key_of(" ".join(line.text for line in lines[i : i + count]))
+        for i in range(len(lines) if outline else 0)
+        for count in (1, 2, 3)
+    }
     for entry in outline:
         wanted = key_of(entry.title)
         found = [
-            (abs(line.y + line.size - entry.top) if entry.top is not None else -line.size, i, count)
-            for i, line in enumerate(lines)
-            for count in (1, 2, 3)
-            if i not in levels and wanted and key_of(" ".join(x.text for x in lines[i : i + count])) == wanted
+            (abs(lines[i].y + lines[i].size - entry.top) if entry.top is not None else -lines[i].size, i, count)
+            for (i, count), key in keys.items()
+            if key == wanted and wanted and i not in levels
         ]
         if found:
             _, start, count = min(found)
@@ -242,11 +254,11 @@ def _continues(group: _Group, tag: Tag, before: Line, line: Line, style: Style, 
     if kind in ("code", "table") or tag in ("code", "table"):
         return kind == tag and 0 <= gap < 4 * usual
     if tag == "item":
-        return kind == "item" and gap < 2.2 * usual
+        return kind == "item" and gap < 2.6 * usual
     if tag == "formula":
-        return 0 <= gap < 3.5 * usual and (last[-1][1] == "formula" or not re.search(r"[.!?。]$", before.text))
+        return 0 <= gap < 4.2 * usual and (last[-1][1] == "formula" or not re.search(r"[.!?。]$", before.text))
     if last[-1][1] == "formula":
-        return 0 <= gap < 3 * usual and line.text[0].islower()
+        return 0 <= gap < 3.5 * usual and line.text[0].islower()
     if kind == "item" and 0 <= gap < 2.2 * usual and _alike(before, line) and _hangs(line, last[0][0]):
         return True
     return not _breaks(before, line, style)
@@ -281,7 +293,10 @@ def _piece(group: _Group, page: int, words: Vocabulary, style: Style) -> Piece:
     if group.tag == "code":
         return _rows("code", _indented(lines, style), page, lines)
     if group.tag == "table":
-        return _rows("table", [_LEADER.sub(" … ", "  ".join(line.cells)) for line in lines], page, lines)
+        piece = _rows("table", [_LEADER.sub(" … ", "  ".join(line.cells)) for line in lines], page, lines)
+        dotted = sum(bool(_CONTENTS.search(line.text)) for line in lines)
+        piece.contents = dotted > 2 and 2 * dotted >= len(lines)
+        return piece
     texts = [_flowing(part, words) for part in group.parts]
     hanging = any(_hangs(line, part[0][0]) for part in group.parts for line, _ in part[1:])
     if group.tag == "item" and (len(texts) > 1 or hanging):

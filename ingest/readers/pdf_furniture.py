@@ -7,13 +7,19 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ingest.readers.pdf_ink import Word
-from ingest.readers.pdf_layout import Row, cells_of, rows_of
+from ingest.readers.pdf_rows import Row, cells_of, rows_of
 
 MIN_PAGES = 3
 _DEPTH = 3
 """How many rows from the edge may be furniture."""
+_MARGIN = 0.15
+"""The share of the page's height at either edge where it stands; body text starts at about 0.1."""
+
+Page = tuple[Sequence[Word], tuple[float, float]]
+"""The words of a page, and its lower and upper edge."""
 
 _ROMAN = re.compile(r"(?=.)(x{0,3}l?x{0,3})(ix|iv|v?i{0,3})")
 _BARE = re.compile(r"\W*(?:(?:page|p\.?|seite)\W*)?(\d{1,4}|[ivxl]+)(?:\W*(?:of|/|von)\W*\d+)?\W*", re.I)
@@ -31,23 +37,40 @@ class _Edge:
     row: Row
 
 
-def without_furniture(pages: Sequence[Sequence[Word]], body_size: float) -> list[list[Word]]:
+def without_furniture(pages: Sequence[Page], body_size: float) -> list[list[Word]]:
     """Return the words of each page without lines that repeat at its top or bottom, digits aside.
 
     A line repeats where at least three pages, and more than half of all pages or of the odd or even ones,
     have it; a page number is one that counts along with the pages.
     """
-    edges = [edge for page, words in enumerate(pages) for edge in _edges(page, words, body_size)]
+    rows = [rows_of(words) for words, _ in pages]
+    gaps = sorted(a.y - b.y for page in rows for a, b in pairwise(page))
+    usual = gaps[len(gaps) // 2] if gaps else 0.0
+    edges = [
+        edge
+        for number, (page, (_, span)) in enumerate(zip(rows, pages, strict=True))
+        for edge in _edges(number, page, span, usual, body_size)
+    ]
     dropped: defaultdict[int, set[int]] = defaultdict(set)
     for edge in (*_repeated(edges, len(pages)), *_numbered(edges, len(pages))):
         dropped[edge.page].update(id(word) for word in edge.row.words)
-    return [[word for word in words if id(word) not in dropped[page]] for page, words in enumerate(pages)]
+    return [[word for word in words if id(word) not in dropped[number]] for number, (words, _) in enumerate(pages)]
 
 
-def _edges(page: int, words: Sequence[Word], body_size: float) -> Iterable[_Edge]:
-    rows = rows_of(words)
+def _edges(
+    page: int, rows: Sequence[Row], span: tuple[float, float], usual: float, body_size: float
+) -> Iterable[_Edge]:
+    """Yield the rows in the margins that a gap parts from the text, which the first lines of a page are not."""
+    bottom, top = span
     for zone, ordered in (("top", rows), ("bottom", rows[::-1])):
-        for depth, row in enumerate(ordered[:_DEPTH]):
+        parted = [
+            depth
+            for depth, row in enumerate(ordered[:_DEPTH], 1)
+            if depth == len(ordered) or abs(row.y - ordered[depth].y) > 1.4 * usual
+        ]
+        for depth, row in enumerate(ordered[: max(parted, default=0)]):
+            if abs(row.y - (top if zone == "top" else bottom)) > _MARGIN * (top - bottom) > 0:
+                break
             cells = tuple(" ".join(cell.casefold().split()) for cell in cells_of(row))
             emphatic = row.size > 1.1 * body_size or all(word.bold for word in row.words)
             loud = emphatic and zone == "top" and len(cells) == 1

@@ -17,6 +17,8 @@ IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 # TeX's narrowest justified word gap is 0.22 em and its kerns stay under 0.1.
 WORD_GAP = 0.17
 MAX_STACK = 500
+MAX_LENGTH = 20_000.0
+"""The largest page of PDF 1.7 is 14,400 points; what is set beyond it is a broken matrix."""
 
 PAINT = frozenset((b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*", b"S", b"s", b"sh", b"BI", b"INLINE IMAGE"))
 
@@ -103,6 +105,7 @@ class Ink:
         self.turns: tuple[list[Word], ...] = ([], [], [], [])
         self.rules: list[Rule] = []
         self.painted = False
+        self.forms = 0
         self._state = _Text(ctm)
         self._stack: list[_Text] = []
         self._line = self._place = IDENTITY
@@ -115,7 +118,8 @@ class Ink:
 
     def set_font(self, font: Glyphs | None, size: object) -> None:
         self._state.font = font
-        self._state.size = _number(size)
+        if isinstance(size, (int, float)) and math.isfinite(size):
+            self._state.size = float(size)
 
     def apply(self, operator: bytes, operands: Sequence[object]) -> None:
         """Follow one operator; one with operands that make no sense is passed over, as viewers do."""
@@ -235,7 +239,7 @@ class Ink:
         elif turn == 3:
             x0, x1, y0 = -y0, -y1, x0
         size = abs(state.size * font.em) * math.hypot(c, d)
-        if size:
+        if 0 < size < MAX_LENGTH and max(abs(x0), abs(x1), abs(y0)) < MAX_LENGTH:
             word = Word(text, min(x0, x1), max(x0, x1), y0, size, font.bold, font.mono, spaced, font.drop > 0)
             self.turns[turn].append(word)
 

@@ -53,7 +53,7 @@ def characters(text: str) -> str:
     if not text.isascii():
         text = _DRAWN.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
         text = _SET_APART.sub(_accented, text)
-        text = unicodedata.normalize("NFC", text)
+        text = unicodedata.normalize("NFC", text.replace("⁄=", "≠").replace("⁄∈", "∉"))
     return _BLANK.sub(" ", text).strip()
 
 

@@ -1,4 +1,4 @@
-"""What a gold question must be. `python -m tests.evals.gold_checks FILE...` prints every breach and the word overlap."""
+"""What a gold question must be. `python -m tests.evals.gold_checks FILE...` prints breaches and word overlap."""
 
 from __future__ import annotations
 

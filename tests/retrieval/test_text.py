@@ -26,7 +26,8 @@ def test_a_sentence_may_run_over_lines() -> None:
 
 def test_items_rows_code_and_formulas_stand_alone() -> None:
     """This test ensures that structure ends a sentence, and that code and formulas are kept whole."""
-    text = "Intro:\n\n- first item\n- second item\n\n```python\nx = 1.\ny = 2\n```\n\n$$\na = b\n$$\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    code, table = "```python\nx = 1.\ny = 2\n```", "| a | b |\n|---|---|\n| 1 | 2 |"
+    text = f"Intro:\n\n- first item\n- second item\n\n{code}\n\n$$\na = b\n$$\n\n{table}\n"
     assert found(text) == [
         "Intro:",
         "first item",

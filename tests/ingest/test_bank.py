@@ -1,0 +1,51 @@
+"""YAML banks: entries by the names of their fields, lines of the file, and the refusal of what is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ingest.readers.bank import read_yaml_bank
+from retrieval.errors import ReadError
+from tests.conftest import BANK
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "bank.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_entries_carry_question_answer_topics_and_lines(tmp_path: Path) -> None:
+    """This test ensures that an entry is laid out whole and points to its lines in the YAML."""
+    document = read_yaml_bank(write(tmp_path, BANK))
+    first = document.entries[0]
+    assert (document.title, document.kind, len(document.entries)) == ("Small bank", "bank", 2)
+    assert first.question == "Why is accuracy misleading on imbalanced data?"
+    assert document.text[slice(*first.answer)].startswith("A classifier that always predicts")
+    assert first.topics == ("evaluation", "accuracy", "imbalance")
+    assert first.lines == (3, 10)
+
+
+def test_further_fields_become_text_under_the_answer(tmp_path: Path) -> None:
+    """This test ensures that levels and signals can be found and quoted."""
+    text = "- question: Why a?\n  answer: Because b.\n  levels: {L4: basic, L5: better}\n  strong: [says c]\n"
+    document = read_yaml_bank(write(tmp_path, text))
+    entry = document.entries[0]
+    assert document.text[slice(*entry.answer)] == "Because b."
+    assert document.text[entry.answer[1] : entry.span[1]] == "\n\nL4: basic\nL5: better\n\nStrong:\n- says c"
+
+
+@pytest.mark.parametrize("text", ["a: 1\n", "- just\n- words\n", "questions:\n  - question: no answer?\n", "42\n", ""])
+def test_what_is_no_bank_is_refused_with_what_was_looked_for(tmp_path: Path, text: str) -> None:
+    """This test ensures that a settings file is not taken for questions."""
+    with pytest.raises(ReadError, match=r"bank\.yaml: not a question bank; looked for"):
+        read_yaml_bank(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("text", ["a: [1\n", "\tx: 1", "a: &a [*a", "? " * 3000])
+def test_broken_yaml_is_one_sentence(tmp_path: Path, text: str) -> None:
+    """This test ensures that a syntax error names the file."""
+    with pytest.raises(ReadError, match=r"^bank\.yaml: "):
+        read_yaml_bank(write(tmp_path, text))

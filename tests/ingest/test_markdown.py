@@ -1,0 +1,158 @@
+"""Markdown to blocks and question entries: spans, lines, headings, and the shapes people write questions in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.documents import Document
+from ingest.readers.markdown import parse_markdown, read_markdown
+from ingest.readers.text import read_plain_text
+from retrieval.errors import ReadError
+from tests.invariants import check_blocks_lie_in_text
+
+
+def asked(document: Document) -> list[tuple[str, str]]:
+    return [(e.question, document.text[slice(*e.answer)]) for e in document.entries]
+
+
+def test_blocks_know_their_kind_heading_and_lines() -> None:
+    """This test ensures that structure becomes blocks that point back into the file."""
+    document = parse_markdown(
+        "# Title\n\nIntro.\n\n## Part\n\n- a\n- b\n\n```python\nx\n```\n\n| h |\n|---|\n| 1 |\n", "x"
+    )
+    kinds = [(b.kind, b.heading, document.lines(b.span)) for b in document.blocks if b.kind != "heading"]
+    assert document.title == "Title"
+    assert kinds == [
+        ("prose", (), (3, 3)),
+        ("list", ("Part",), (7, 8)),
+        ("code", ("Part",), (10, 12)),
+        ("table", ("Part",), (14, 16)),
+    ]
+
+
+def test_front_matter_is_read_and_not_indexed() -> None:
+    """This test ensures that title, tags, area and links come from front matter."""
+    text = "---\ntitle: T\narea: ml\ntags: [a, b]\nrelated: [guides/x.md]\n---\n# T\n\nBody text.\n"
+    document = parse_markdown(text, "x")
+    assert (document.title, document.area, document.topics, document.related) == (
+        "T",
+        "ml",
+        ("a", "b"),
+        ("guides/x.md",),
+    )
+    assert [document.text[slice(*b.span)] for b in document.blocks] == ["# T", "Body text."]
+
+
+def test_broken_front_matter_is_a_warning() -> None:
+    """This test ensures that a colon in the wrong place does not lose the file."""
+    document = parse_markdown("---\ntitle: a: b: c\n---\nBody.\n", "notes")
+    assert document.title == "notes"
+    assert "front matter" in document.warnings[0]
+
+
+def test_windows_newlines_keep_spans_and_lines() -> None:
+    """This test ensures that the file's own characters are cited, carriage returns and all."""
+    document = parse_markdown("# T\r\n\r\nOne.\r\n\r\nTwo\r\nlines.\r\n", "x")
+    last = document.blocks[-1]
+    assert document.text[slice(*last.span)] == "Two\r\nlines."
+    assert document.lines(last.span) == (5, 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "answer"),
+    [
+        ("## What is bias?\n\nIt is an error.\n", "What is bias?", "It is an error."),
+        ("**What is bias? 👶**\n\nIt is an error.\n\n<br/>\n", "What is bias?", "It is an error."),
+        ("### Q: Define bias.\n\nIt is an error.\n", "Define bias.", "It is an error."),
+        ("### Q12: Define bias.\n\n### ✅ Answer\n\nIt is an error.\n", "Define bias.", "It is an error."),
+        (
+            "### Q: What is bias?\n\n<details>\n<summary><b>💡 Answer</b></summary>\n\nIt is an error.\n\n</details>\n",
+            "What is bias?",
+            "It is an error.",
+        ),
+        (
+            "<details>\n<summary>What is bias?</summary>\n\nIt is an error.\n\n</details>\n\nOther text.\n",
+            "What is bias?",
+            "It is an error.",
+        ),
+        (
+            "1. What is bias?\n   It is an error.\n2. What is variance?\n   Another one.\n",
+            "What is bias?",
+            "It is an error.",
+        ),
+        ("**Q: What is bias?** It is an error.\n", "What is bias?", "It is an error."),
+    ],
+)
+def test_question_shapes(text: str, question: str, answer: str) -> None:
+    """This test ensures that each shape found in real banks gives the bare question and the bare answer."""
+    assert asked(parse_markdown(text, "bank"))[0] == (question, answer)
+
+
+def test_numbered_headings_are_questions_among_questions() -> None:
+    """This test ensures that "3. Expected value" counts where its siblings ask."""
+    text = "## 1. What is a?\n\nA one.\n\n## 2. Explain b\n\nB two.\n\n## 3. Expected value\n\nC three.\n"
+    assert [q for q, _ in asked(parse_markdown(text, "x"))] == ["What is a?", "Explain b", "Expected value"]
+
+
+def test_numbered_sections_of_a_guide_are_no_questions() -> None:
+    """This test ensures that an ordinary numbered outline stays prose."""
+    text = "## 1. Setup\n\nA one.\n\n## 2. Training\n\nB two.\n\n## 3. Results\n\nC three.\n"
+    assert asked(parse_markdown(text, "x")) == []
+
+
+def test_a_table_of_contents_is_neither_entries_nor_text() -> None:
+    """This test ensures that a list of links that repeats every question is left out."""
+    text = (
+        "- [What is a?](#what-is-a)\n- [What is b?](#what-is-b)\n\n## What is a?\n\nA one.\n\n## What is b?\n\nB two.\n"
+    )
+    document = parse_markdown(text, "x")
+    assert [a for _, a in asked(document)] == ["A one.", "B two."]
+    assert all("](#" not in document.text[slice(*b.span)] for b in document.blocks)
+
+
+def test_questions_without_an_answer_are_counted_not_indexed() -> None:
+    """This test ensures that "Answer here" is no answer."""
+    document = parse_markdown("**What is a?**\n\nAnswer here\n\n**What is b?**\n\nB is two.\n", "x")
+    assert asked(document) == [("What is b?", "B is two.")]
+    assert document.warnings == ("1 questions without an answer",)
+
+
+def test_an_answer_ends_with_its_section() -> None:
+    """This test ensures that the next heading of the same rank is not swallowed."""
+    document = parse_markdown("## What is a?\n\nA one.\n\n### Detail\n\nMore.\n\n## Credits\n\nThanks.\n", "x")
+    assert asked(document) == [("What is a?", "A one.\n\n### Detail\n\nMore.")]
+
+
+@given(st.text(alphabet=st.sampled_from("ab #*-|`$?\n\r>1.<é[]()"), max_size=300))
+def test_any_text_gives_spans_inside_it(text: str) -> None:
+    """This test ensures that no Markdown, however odd, breaks the spans."""
+    check_blocks_lie_in_text(parse_markdown(text, "x"))
+
+
+def test_binary_content_is_refused_by_name(tmp_path: Path) -> None:
+    """This test ensures that a picture named .md is told from text."""
+    (tmp_path / "x.md").write_bytes(bytes(range(256)) * 40)
+    with pytest.raises(ReadError, match=r"^x\.md: .*binary"):
+        read_markdown(tmp_path / "x.md")
+
+
+def test_other_encodings_are_detected(tmp_path: Path) -> None:
+    """This test ensures that notes from an old editor are read."""
+    text = "# Résumé\n\nLa régularisation pénalise les coefficients élevés et réduit le surapprentissage du modèle.\n"
+    (tmp_path / "x.md").write_bytes(text.encode("cp1252"))
+    assert "régularisation pénalise" in read_markdown(tmp_path / "x.md").text
+
+
+def test_plain_text_has_paragraphs_and_q_and_a(tmp_path: Path) -> None:
+    """This test ensures that a text file is cut at empty lines and that Q: and A: make an entry."""
+    (tmp_path / "my_notes.txt").write_text(
+        "First paragraph\ngoes on.\n\nQ: What is bias?\nAn error.\n", encoding="utf-8"
+    )
+    document = read_plain_text(tmp_path / "my_notes.txt")
+    assert document.title == "my notes"
+    assert document.text[slice(*document.blocks[0].span)] == "First paragraph\ngoes on."
+    assert asked(document) == [("What is bias?", "An error.")]

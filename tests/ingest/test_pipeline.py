@@ -1,0 +1,207 @@
+"""Ingest: in step with the folder, nothing lost, nothing embedded twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ingest.pipeline import Report, ingest
+from retrieval import Library
+from retrieval.errors import FingerprintError, LockedError, ReadError
+from retrieval.manifest import Manifest
+from retrieval.store import Home
+from tests.conftest import NOTES
+from tests.invariants import check_generation
+
+Ingest = Callable[..., Report]
+
+
+def contents(home: Home) -> dict[str, str]:
+    """Return every passage of the live generation by id."""
+    with Library(home) as library:
+        return {p.id: p.text for p in library.searcher.dense.all_passages()}
+
+
+def test_a_first_ingest_writes_a_sound_generation(home: Home, ingest_notes: Ingest) -> None:
+    """This test ensures that vectors, passages, lexical rows and manifest agree."""
+    report = ingest_notes()
+    check_generation(home.current())
+    assert (sorted(report.new), report.failed, report.passages) == (["bank.yaml", "regularization.md"], (), 4)
+
+
+def test_an_unchanged_folder_costs_nothing(home: Home, ingest_notes: Ingest) -> None:
+    """This test ensures that a second run neither embeds nor writes."""
+    ingest_notes()
+    report = ingest_notes()
+    assert (report.generation, report.encoded, report.unchanged) == (None, 0, 2)
+    assert home.current_name() == "000001"
+
+
+def test_a_changed_file_keeps_the_vectors_of_its_unchanged_passages(
+    home: Home, notes: Path, ingest_notes: Ingest
+) -> None:
+    """This test ensures that one new section costs one text to embed."""
+    ingest_notes()
+    extra = "Early stopping ends training when the validation loss no longer falls. " * 6
+    (notes / "regularization.md").write_text(NOTES + f"\n## Early stopping\n\n{extra}\n", encoding="utf-8")
+    report = ingest_notes()
+    assert (report.changed, report.encoded) == (("regularization.md",), 1)
+    check_generation(home.current())
+
+
+def test_a_moved_file_embeds_nothing(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+    """This test ensures that a rename is seen by content."""
+    ingest_notes()
+    (notes / "sub").mkdir()
+    (notes / "regularization.md").rename(notes / "sub" / "renamed.md")
+    report = ingest_notes()
+    assert (report.moved, report.new, report.removed, report.encoded) == (("sub/renamed.md",), (), (), 0)
+    check_generation(home.current())
+
+
+def test_a_removed_file_leaves_the_index(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+    """This test ensures that nothing is cited that is no longer there."""
+    ingest_notes()
+    (notes / "bank.yaml").unlink()
+    assert ingest_notes().removed == ("bank.yaml",)
+    assert all("accuracy" not in text for text in contents(home).values())
+    check_generation(home.current())
+
+
+def test_the_same_content_twice_is_indexed_once(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+    """This test ensures that a copy is recorded beside its original, and takes over when that goes."""
+    (notes / "z-copy.md").write_text(NOTES, encoding="utf-8")
+    assert ingest_notes().passages == 4
+    records = Manifest.read(home.current()).by_path()
+    assert records["z-copy.md"].same_as == "regularization.md"
+    (notes / "regularization.md").unlink()
+    ingest_notes()
+    check_generation(home.current())
+    assert Manifest.read(home.current()).by_path()["z-copy.md"].passages == 2
+
+
+def test_ingest_twice_from_nothing_gives_the_same(tmp_path: Path, encoders: Path, notes: Path) -> None:
+    """This test ensures that ids and texts depend on the folder alone."""
+    homes = [Home(tmp_path / name, encoders) for name in ("a", "b")]
+    for home in homes:
+        ingest(home, [notes])
+    assert contents(homes[0]) == contents(homes[1])
+
+
+def test_a_file_that_no_longer_reads_keeps_its_old_passages(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+    """This test ensures that a bad new version never loses the good old one."""
+    ingest_notes()
+    before = contents(home)
+    (notes / "bank.yaml").write_text("questions: [", encoding="utf-8")
+    report = ingest_notes()
+    assert [path for path, _ in report.failed] == ["bank.yaml"]
+    assert contents(home) == before
+    check_generation(home.current())
+
+
+def test_bad_files_are_reported_and_the_rest_is_indexed(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+    """This test ensures that one bad file never stops a run and that each gets its reason."""
+    (notes / "broken.pdf").write_bytes(b"%PDF-1.7\nnot really")
+    (notes / "picture.md").write_bytes(bytes(range(256)) * 40)
+    (notes / "photo.jpg").write_bytes(b"\xff\xd8")
+    report = ingest_notes()
+    assert {path for path, _ in report.failed} == {"broken.pdf", "picture.md"}
+    assert report.skipped == (("photo.jpg", "no reader for .jpg files"),)
+    assert report.passages == 4
+
+
+def test_a_dry_run_changes_nothing(home: Home, ingest_notes: Ingest) -> None:
+    """This test ensures that --dry-run only tells."""
+    report = ingest_notes(dry_run=True)
+    assert (sorted(report.new), home.current_name()) == (["bank.yaml", "regularization.md"], None)
+
+
+def test_two_roots_live_in_one_library(home: Home, notes: Path, tmp_path: Path) -> None:
+    """This test ensures that a second folder adds to the first, also where file names clash."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "regularization.md").write_text("# Other\n\nA different text about weight decay.\n", encoding="utf-8")
+    ingest(home, [notes])
+    report = ingest(home, [other])
+    assert report.new == ("other/regularization.md",)
+    assert {"bank.yaml", "regularization.md"} <= set(Manifest.read(home.current()).by_path())
+    check_generation(home.current())
+
+
+def test_one_file_alone_can_be_ingested_and_rebuilt(home: Home, notes: Path) -> None:
+    """This test ensures that a rebuild does not pull in the file's whole folder."""
+    ingest(home, [notes / "bank.yaml"])
+    ingest(home, [], rebuild=True)
+    assert list(Manifest.read(home.current()).by_path()) == ["bank.yaml"]
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_nothing_to_ingest_is_an_error(home: Home, tmp_path: Path, name: str) -> None:
+    """This test ensures that a wrong path and an empty folder say so."""
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ReadError, match=name):
+        ingest(home, [tmp_path / name])
+
+
+def test_a_root_that_is_gone_loses_nothing(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+    """This test ensures that an unplugged disk does not empty the library."""
+    ingest_notes()
+    notes.rename(notes.with_name("elsewhere"))
+    with pytest.raises(ReadError, match="put it back"):
+        ingest_notes()
+    assert len(contents(home)) == 4
+
+
+def test_an_index_of_another_encoder_asks_for_a_rebuild(home: Home, ingest_notes: Ingest) -> None:
+    """This test ensures that vectors of two encoders never meet, for writers and readers."""
+    ingest_notes()
+    path = home.current() / "manifest.json"
+    raw = json.loads(path.read_text())
+    path.write_text(json.dumps({**raw, "encoder": "other@123/text-v1"}))
+    for use in (ingest_notes, lambda: Library(home)):
+        with pytest.raises(FingerprintError, match=r"other@123.*prep ingest --rebuild"):
+            use()
+    ingest_notes(rebuild=True)
+    check_generation(home.current())
+
+
+def test_a_second_writer_is_refused(home: Home, ingest_notes: Ingest) -> None:
+    """This test ensures that ingest asks for the lock."""
+    with home.writing(), pytest.raises(LockedError, match="--wait"):
+        ingest_notes()
+
+
+def test_a_failed_write_leaves_the_live_generation(
+    home: Home, notes: Path, ingest_notes: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This test ensures that an error in the middle of a commit costs nothing but the new generation."""
+    ingest_notes()
+    before = contents(home)
+    (notes / "new.md").write_text("# New\n\nSomething about boosting.\n", encoding="utf-8")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "write", full)
+        with pytest.raises(Exception, match="disk is full"):
+            ingest_notes()
+    assert contents(home) == before
+    assert ingest_notes().new == ("new.md",)
+    check_generation(home.current())
+
+
+def test_ignored_files_hidden_folders_and_outward_links_are_left_out(home: Home, notes: Path, tmp_path: Path) -> None:
+    """This test ensures that .prepignore and the defaults hold, and that links do not lead out of the root."""
+    (notes / ".prepignore").write_text("drafts/\n")
+    for folder in ("drafts", ".hidden", "node_modules"):
+        (notes / folder).mkdir()
+        (notes / folder / "x.md").write_text("# X\n\nText of this file.\n")
+    outside = tmp_path / "outside.md"
+    outside.write_text("# Secret\n\nNot in the root.\n")
+    (notes / "link.md").symlink_to(outside)
+    (notes / "loop").symlink_to(notes)
+    assert sorted(ingest(home, [notes]).new) == ["bank.yaml", "regularization.md"]

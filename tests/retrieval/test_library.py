@@ -1,0 +1,180 @@
+"""The library as its users hold it: search, ask, relate, and notice what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.pipeline import Report, ingest
+from retrieval import Filters, Library
+from retrieval.errors import IndexMissingError, QueryError
+from retrieval.store import Home
+from retrieval.types import MODES, Mode
+from retrieval.wire import answer_json, hit_json
+from tests.conftest import NOTES
+from tests.invariants import check_answer, check_hits
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_finds_the_passage(library: Library, mode: Mode) -> None:
+    """This test ensures that each search alone, and both together, put the right passage first."""
+    hits = library.search("L1 regularization sets weights to zero", k=3, mode=mode)
+    check_hits(hits)
+    assert "exactly zero" in hits[0].passage.text
+
+
+def test_the_score_is_the_stated_sum(library: Library) -> None:
+    """This test ensures that hybrid = cosine (of passage or question) + 0.25 x lexical share, as --explain says."""
+    weights = library.searcher.weights
+    for hit in library.search("dropout", k=4):
+        stated = hit.scores.dense + (weights.words + weights.grams) * hit.scores.lexical
+        assert hit.score == pytest.approx(stated, abs=1e-5)
+
+
+def test_a_paraphrased_bank_question_finds_its_entry(library: Library) -> None:
+    """This test ensures that a question is found by its own vector, its answer sharing no word with the query."""
+    (hit, *_) = library.search("how does a too large step size show itself", k=1)
+    assert hit.passage.entry is not None
+    assert hit.passage.entry.question == "What does a learning rate that is too high look like?"
+
+
+def test_filters_hold_in_both_searches(library: Library) -> None:
+    """This test ensures that kind, topic and source leave out everything else, in every mode."""
+    for mode in MODES:
+        by_kind = library.search("features of the model", k=9, mode=mode, filters=Filters(kinds=("qa",)))
+        assert {h.passage.kind for h in by_kind} == {"qa"}
+        by_topic = library.search("loss", k=9, mode=mode, filters=Filters(topics=("imbalance",)))
+        assert [h.passage.locator.path for h in by_topic] in (["bank.yaml"], [])
+        by_source = library.search("loss", k=9, mode=mode, filters=Filters(sources=("regularization.md",)))
+        assert {h.passage.locator.path for h in by_source} <= {"regularization.md"}
+
+
+def test_an_unknown_source_is_an_error(library: Library) -> None:
+    """This test ensures that a typing error in a filter does not look like an empty library."""
+    with pytest.raises(QueryError, match=r"nope\.md"):
+        library.search("x", filters=Filters(sources=("nope.md",)))
+
+
+@pytest.mark.parametrize("query", ["", "   ", "\n"])
+def test_an_empty_question_is_an_error(library: Library, query: str) -> None:
+    """This test ensures that nothing asked is not answered."""
+    with pytest.raises(QueryError, match="empty"):
+        library.search(query)
+    with pytest.raises(QueryError, match="empty"):
+        library.ask(query)
+
+
+@pytest.mark.parametrize(
+    "query", ["dropout " * 10_000, "???", "$$$ \\frac{", "机器学习", "a" * 5000, "' OR 1=1 --", "\ud800"]
+)
+def test_odd_questions_are_answered_or_declined(library: Library, query: str) -> None:
+    """This test ensures that no question, however odd, is an error."""
+    check_answer(library.ask(query), library)
+
+
+def test_a_bank_question_is_answered_by_its_reference_answer(library: Library) -> None:
+    """This test ensures that the entry's answer comes back whole and verbatim."""
+    answer = library.ask("Why is accuracy misleading on imbalanced data?")
+    check_answer(answer, library)
+    assert [s.text for s in answer.sentences] == [
+        "A classifier that always predicts the majority class reaches high accuracy and finds no positives.",
+        "Precision, recall and the area under the precision-recall curve show what accuracy hides.",
+    ]
+
+
+def test_a_citation_names_the_very_lines(library: Library, notes: Path) -> None:
+    """This test ensures that the line of a quote is the line in the file."""
+    answer = library.ask("What does L1 regularization do to the weights?")
+    check_answer(answer, library)
+    lines = (notes / "regularization.md").read_text(encoding="utf-8").split("\n")
+    for citation in answer.citations:
+        assert citation.locator.lines is not None
+        first, last = citation.locator.lines
+        assert citation.quote in "\n".join(lines[first - 1 : last])
+
+
+def test_what_the_library_does_not_cover_is_declined_with_topics(library: Library) -> None:
+    """This test ensures that an abstention is empty, keeps its hits and names topics."""
+    answer = library.ask("Which treaty ended the Thirty Years' War?")
+    check_answer(answer, library)
+    assert (answer.answered, bool(answer.hits), bool(answer.nearest_topics)) == (False, True, True)
+
+
+def test_the_same_text_in_two_places_is_one_hit(home: Home, notes: Path) -> None:
+    """This test ensures that a repeated entry is listed once, with both its places."""
+    text = "# More\n\n## Credits\n\n" + "Thanks to all who wrote to us about errors in this text. " * 20
+    entry = NOTES[NOTES.index("### When") :]
+    (notes / "again.md").write_text(f"{text}\n\n{entry}", encoding="utf-8")
+    ingest(home, [notes])
+    with Library(home) as library:
+        hit = library.search("when to choose L1 instead of L2", k=1)[0]
+        assert {hit.passage.locator.path, *(a.path for a in hit.also)} == {"again.md", "regularization.md"}
+
+
+def test_a_reader_sees_a_new_generation_at_its_next_query(
+    library: Library, notes: Path, ingest_notes: Callable[..., Report]
+) -> None:
+    """This test ensures that an open library never goes stale."""
+    assert "boosting" not in library.search("gradient boosting", k=1)[0].passage.text
+    (notes / "new.md").write_text("# Boosting\n\nGradient boosting fits trees to residuals.\n", encoding="utf-8")
+    ingest_notes()
+    assert "boosting" in library.search("gradient boosting", k=1)[0].passage.text
+
+
+def test_an_empty_library_has_a_defined_answer(home: Home, tmp_path: Path) -> None:
+    """This test ensures that a library in which nothing could be read searches and declines."""
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    (folder / "x.md").write_bytes(b"\x00\x01" * 500)
+    ingest(home, [folder])
+    with Library(home) as library:
+        assert library.search("anything") == []
+        assert not library.ask("anything").answered
+        with pytest.raises(QueryError, match="no topics"):
+            library.related("anything")
+
+
+def test_no_index_is_an_error_that_says_what_to_do(home: Home) -> None:
+    """This test ensures that opening nothing is clear."""
+    with pytest.raises(IndexMissingError, match="prep ingest"):
+        Library(home)
+
+
+def test_topics_come_from_headings_categories_and_tags(library: Library) -> None:
+    """This test ensures that the tree has guides, categories and tags with their passages."""
+    found = {(t.kind, t.name) for t in library.topics()}
+    assert {("guide", "Regularization"), ("category", "evaluation"), ("tag", "imbalance")} <= found
+    assert library.find_topic("REGULARIZATION").kind == "guide"
+    assert library.find_topic("dropout and L1 penalties").name == "Regularization"
+
+
+def test_related_topics_come_with_reasons(library: Library) -> None:
+    """This test ensures that a relation is explained and never the topic itself."""
+    related = library.related("regularization", 3)
+    assert related
+    assert all(r.reasons and r.topic.name != "Regularization" for r in related)
+
+
+def test_json_has_the_contracted_shape(library: Library) -> None:
+    """This test ensures that programs outside find the keys they were promised."""
+    hit = hit_json(library.search("dropout", k=1)[0])
+    assert set(hit) == {"rank", "score", "scores", "passage_id", "kind", "text", "source", "topics"}
+    assert set(hit["source"]) == {"path", "title", "page", "lines", "heading", "span"}
+    answer = answer_json(library.ask("What does dropout do?"))
+    assert set(answer) == {"question", "answered", "confidence", "answer", "citations", "hits"}
+    assert set(answer["citations"][0]) == {"n", "quote", "source"}
+
+
+def test_candidates_carry_exact_cosines(library: Library) -> None:
+    """This test ensures that the approximate index reports the cosine of the vectors it holds."""
+    query = "why does dropout help"
+    found = library.searcher.candidates(query, mode="hybrid")
+    vectors = library.searcher.dense.vectors(found.ids)
+    asked = library.searcher.dense.question_vectors(found.ids)
+    vector = library.searcher.encoder.encode_query(query)
+    for id_, dense in zip(found.ids, found.dense, strict=True):
+        exact = max(float(v[id_] @ vector) for v in (vectors, asked) if id_ in v)
+        assert np.isclose(dense, exact, atol=1e-4)

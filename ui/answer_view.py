@@ -1,0 +1,137 @@
+"""The parts of the Ask page: answer, abstention, what to ask next, and the other passages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from retrieval.types import Answer, Hit
+from ui import logic
+from ui.ask_state import ask, choice, open_citation, open_passage
+from ui.desk import Desk, Reading
+from ui.panel import show_parts
+from ui.safe_markdown import literal
+
+_ARROW = ":material/arrow_forward:"
+_BESIDE = ":material/right_panel_open:"
+_NOT_COVERED = "**Your library does not cover this.** Rather than guess, here is what lies nearest."
+
+
+def show_answer(answer: Answer) -> None:
+    """Show an answer, under each paragraph the buttons that open its sources."""
+    current = choice() or "1"
+    with st.container(key="answer"):
+        for paragraph in logic.paragraphs(answer):
+            st.markdown(paragraph.markdown, anchors=False)
+            with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+                for citation in paragraph.citations:
+                    where = logic.position(citation.locator)
+                    st.button(
+                        f"{citation.n} · {where}" if where else str(citation.n),
+                        key=f"cite-{citation.n}",
+                        type="primary" if str(citation.n) == current else "secondary",
+                        help=f"Open source {citation.n}: {logic.place(citation.locator)}",
+                        on_click=open_citation,
+                        args=(citation.n,),
+                    )
+                st.caption(logic.section(paragraph.citations[0].locator), width="content")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(logic.confidence_words(answer), width="content")
+        _export(answer)
+
+
+def show_abstention(reading: Reading) -> None:
+    """Say calmly that the library does not cover a question, and offer the nearest topics."""
+    with st.container(key="abstention"):
+        st.info(_NOT_COVERED, icon=":material/menu_book:")
+        if reading.nearest:
+            st.markdown("###### Nearest topics")
+            show_topics([(t.id, t.name, "") for t in reading.nearest])
+
+
+def show_topics(topics: list[tuple[str, str, str]]) -> None:
+    """Show topics (id, name, reason) as buttons that lead to their page."""
+    with st.container(horizontal=True, gap="xsmall"):
+        for id_, name, why in topics:
+            if st.button(literal(name), key=f"topic-{id_}", help=literal(why) or None):
+                st.switch_page("app_pages/topics.py", query_params={"t": id_})
+
+
+def ask_buttons(name: str, questions: Sequence[str]) -> None:
+    """Show questions as a list of buttons that ask them."""
+    with st.container(gap="xxsmall"):
+        for n, question in enumerate(questions):
+            st.button(
+                logic.label(question),
+                key=f"ask-{name}-{n}",
+                icon=_ARROW,
+                type="tertiary",
+                wrap=True,
+                on_click=ask,
+                args=(question,),
+            )
+
+
+def show_next(reading: Reading) -> None:
+    """Offer questions nearby, and topics related to the one the answer came from."""
+    if reading.follow_ups:
+        st.markdown("###### Ask next" if reading.answer.answered else "###### Questions your library answers")
+        ask_buttons("next", reading.follow_ups)
+    if reading.related:
+        st.markdown("###### Related topics")
+        show_topics([(r.topic.id, r.topic.name, "; ".join(r.reasons)) for r in reading.related])
+
+
+def show_passages(desk: Desk, answer: Answer) -> None:
+    """List the passages that were found but not cited, each with why it was."""
+    cited = {c.passage_id for c in answer.citations}
+    others = [hit for hit in answer.hits if hit.passage.id not in cited]
+    if not others:
+        return
+    st.markdown("###### Other passages" if answer.answered else "###### Closest passages")
+    with st.container(key="passages", gap="xsmall"):
+        for hit in others:
+            locator = hit.passage.locator
+            with st.expander(logic.place(locator)):
+                plain = logic.is_plain(locator.path)
+                show_parts(logic.excerpt(desk.text(locator.path), locator.span, context=0, plain=plain))
+                with st.container(horizontal=True):
+                    st.button(
+                        "Open beside", key=f"open-{hit.rank}", icon=_BESIDE, on_click=open_passage, args=(hit.rank,)
+                    )
+                    with st.popover("Why this?", key=f"why-{hit.rank}"):
+                        _why(answer.question, hit)
+
+
+def _why(question: str, hit: Hit) -> None:
+    reason = logic.reason(question, hit)
+    st.markdown(f"Rank {hit.rank}, score **{hit.score:.3f}**")
+    st.markdown(
+        "| Score | |\n|---|---:|\n"
+        f"| Dense: nearness in meaning (cosine) | {hit.scores.dense:.3f} |\n"
+        f"| Lexical: words and letters (share of the best) | {hit.scores.lexical:.3f} |\n"
+        f"| Fused: what the rank goes by | {hit.score:.3f} |"
+    )
+    if reason.terms:
+        st.markdown("Your words in it: " + ", ".join(f"**{literal(t)}**" for t in reason.terms))
+    if reason.near:
+        st.markdown("Words spelled like yours: " + ", ".join(literal(t) for t in reason.near))
+    if not (reason.terms or reason.near):
+        st.markdown("None of your words stand in it; it was found by its meaning.")
+    if hit.also:
+        st.markdown("The same text also stands in: " + "; ".join(logic.place(a) for a in hit.also))
+
+
+def _export(answer: Answer) -> None:
+    st.download_button(
+        "Export",
+        logic.export_markdown(answer),
+        file_name=logic.file_name(answer.question),
+        mime="text/markdown",
+        key="export",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        help="Save the answer with its citations as Markdown",
+    )

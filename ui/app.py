@@ -1,0 +1,19 @@
+"""The app: sets the page and routes. Start it with `prep ui`."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui import dress
+
+st.set_page_config(page_title="Prepdesk", page_icon=dress.ICON, layout="wide")
+page = st.navigation(
+    [
+        st.Page("app_pages/ask.py", title="Ask", icon=":material/search:", default=True),
+        st.Page("app_pages/topics.py", title="Topics", icon=":material/hub:"),
+        st.Page("app_pages/library.py", title="Library", icon=":material/local_library:"),
+    ],
+    position="top",
+)
+dress.put_on()
+page.run()

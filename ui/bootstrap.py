@@ -1,0 +1,80 @@
+"""What lives as long as the process: the open library, the job behind the app. Every st.cache_resource stands here."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import streamlit as st
+
+from retrieval.errors import IndexMissingError, PrepdeskError
+from retrieval.library import default_home, quiet
+from ui.desk import Desk
+from ui.jobs import Jobs
+from ui.pdf_page import PagePicture, draw
+from ui.safe_markdown import literal
+
+
+def home() -> Path:
+    """Return the library home of this process."""
+    return Path(os.environ.get("PREP_INDEX") or default_home())
+
+
+def desk() -> Desk:
+    """Return the library that all sessions share. Raises what Library.open raises."""
+    return _desk(str(home()))
+
+
+def jobs() -> Jobs:
+    """Return the runner of background ingests that all sessions share."""
+    return _jobs(str(home()))
+
+
+def page_picture(file: Path, sha256: str, page: int, quote: str) -> PagePicture | None:
+    """Return a page of a PDF with a quote marked; drawn once for each version of the file."""
+    return _picture(str(file), sha256, page, quote)
+
+
+@contextmanager
+def sentences_for_errors() -> Iterator[None]:
+    """Show an error of ours as one sentence and end the page there; a missing index gets the greeting."""
+    from ui.greeting import greet
+
+    try:
+        yield
+    except IndexMissingError:
+        greet()
+        st.stop()
+    except PrepdeskError as error:
+        message = literal(str(error))
+        st.warning(message[:1].upper() + message[1:], icon=":material/error:")
+        st.stop()
+
+
+@st.cache_resource(show_spinner=False)
+def _desk(folder: str) -> Desk:
+    quiet()
+    opened = Desk(Path(folder))
+    threading.Thread(target=_warm, args=(opened,), name="prepdesk-warm", daemon=True).start()
+    return opened
+
+
+def _warm(opened: Desk) -> None:
+    """Load what the first question needs while the person still types it; what fails here is told when they ask."""
+    try:
+        opened.warm()
+    except PrepdeskError:
+        return
+
+
+@st.cache_resource(show_spinner=False)
+def _jobs(folder: str) -> Jobs:
+    return Jobs(Path(folder))
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _picture(file: str, sha256: str, page: int, quote: str) -> PagePicture | None:  # noqa: ARG001 (a new version, a new picture)
+    return draw(Path(file), page, quote)

@@ -1,0 +1,156 @@
+"""One open library, shared by all sessions of the app; a lock lets one question in at a time. No streamlit here."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from retrieval import Filters, Library
+from retrieval.errors import QueryError
+from retrieval.manifest import Manifest
+from retrieval.text import one_line
+from retrieval.topics import TopicTree
+from retrieval.types import Answer, Passage, Related, Topic
+from ui import logic
+
+_KEPT = 256  # answers; an address that is opened again costs nothing
+_NEARBY = 8
+_EXAMPLES = 6
+_SAMPLE = 12  # passages of an area that are looked through for a question
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that is shown for a question: the answer, what to ask next, and topics related to the one it came from."""
+
+    generation: str
+    answer: Answer
+    follow_ups: tuple[str, ...] = ()
+    topic: Topic | None = None
+    related: tuple[Related, ...] = ()
+    nearest: tuple[Topic, ...] = ()
+
+
+class Desk:
+    """The library at a folder. Raises what Library.open raises."""
+
+    def __init__(self, home: Path) -> None:
+        self.library = Library.open(home)
+        self._lock = threading.RLock()
+        self._readings: OrderedDict[tuple[str, str, Filters | None], Reading] = OrderedDict()
+        self._examples: tuple[str, tuple[str, ...]] = ("", ())
+
+    @property
+    def manifest(self) -> Manifest:
+        with self._lock:
+            return self.library.manifest
+
+    @property
+    def generation(self) -> str:
+        with self._lock:
+            return self.library.generation
+
+    @property
+    def topics(self) -> TopicTree:
+        with self._lock:
+            return self.library.topic_tree
+
+    def warm(self) -> None:
+        """Load the model and the index before the first question needs them."""
+        with self._lock:
+            self.library.searcher.encoder.encode_query("warm")
+
+    def text(self, path: str) -> str:
+        with self._lock:
+            return self.library.text(path)
+
+    def passages(self, ids: tuple[str, ...]) -> list[Passage]:
+        """Return the passages of these ids, in their order; unknown ids are left out."""
+        with self._lock:
+            found = self.library.searcher.dense.passages(ids)
+        return [found[i] for i in ids if i in found]
+
+    def read(self, question: str, filters: Filters | None = None) -> Reading:
+        """Ask, and gather what is shown beside the answer. Raises QueryError as Library.ask does."""
+        with self._lock:
+            key = (self.library.generation, " ".join(question.split()), filters)
+            if key not in self._readings:
+                self._readings[key] = self._read(question, filters)
+                while len(self._readings) > _KEPT:
+                    self._readings.popitem(last=False)
+            self._readings.move_to_end(key)
+            return self._readings[key]
+
+    def related(self, topic: Topic, n: int = 8) -> list[Related]:
+        with self._lock:
+            return self.library.topic_tree.related(topic, n)
+
+    def find_topic(self, name: str) -> Topic:
+        """Return the topic of that id or name, or the nearest. Raises QueryError where the library has none."""
+        with self._lock:
+            return self.library.find_topic(name)
+
+    def examples(self) -> tuple[str, ...]:
+        """Return questions that the library answers, one from each of several areas; the same for one generation."""
+        with self._lock:
+            generation = self.library.generation
+            if self._examples[0] != generation:
+                self._examples = (generation, tuple(self._draw(random.Random(generation))))
+            return self._examples[1]
+
+    def _draw(self, chance: random.Random) -> list[str]:
+        topics = self.library.topics()
+        roots = [t for t in topics if t.kind == "area"] or [t for t in topics if t.kind in ("guide", "category")]
+        chance.shuffle(roots)
+        found: list[str] = []
+        for root in (roots * _EXAMPLES)[: 3 * _EXAMPLES]:
+            ids = chance.sample(root.passages, min(_SAMPLE, len(root.passages)))
+            asked = [one_line(p.entry.question) for p in self.passages(tuple(ids)) if p.entry]
+            found.extend([q for q in asked if q not in found and len(q) <= 90][:1])
+            if len(found) == _EXAMPLES:
+                break
+        return found
+
+    def _read(self, question: str, filters: Filters | None) -> Reading:
+        answer = self.library.ask(question, filters=filters)
+        entries = replace(filters or Filters(), kinds=("qa",))
+        nearby = self.library.search(question, _NEARBY, filters=entries)
+        tree = self.library.topic_tree
+        topic = self._topic(answer.citations[0].passage_id) if answer.citations else None
+        related = tuple(tree.related(topic, 6)) if topic else ()
+        nearest = tuple(t for name in answer.nearest_topics if (t := tree.find(name)))
+        follow_ups = tuple(logic.follow_ups(answer, nearby))
+        return Reading(self.library.generation, answer, follow_ups, topic, related, nearest)
+
+    def _topic(self, passage: str) -> Topic | None:
+        """Return the guide or bank category a passage belongs to."""
+        holding = {t.kind: t for t in self.library.topics() if passage in t.passages}
+        return next((holding[kind] for kind in ("guide", "category", "area") if kind in holding), None)
+
+
+def filters_of(kinds: Sequence[str], topics: Sequence[str], sources: Sequence[str]) -> Filters | None:
+    """Return the filters chosen, or None where nothing is. Raises QueryError for a kind there is not."""
+    from retrieval.types import PASSAGE_KINDS
+
+    if unknown := set(kinds) - set(PASSAGE_KINDS):
+        raise QueryError(f"no passage kind {', '.join(sorted(unknown))}; choose from {', '.join(PASSAGE_KINDS)}")
+    chosen = tuple(k for k in PASSAGE_KINDS if k in kinds)
+    return Filters(chosen, tuple(topics), tuple(sources)) if chosen or topics or sources else None
+
+
+def filter_topics(tree: TopicTree, manifest: Manifest) -> list[str]:
+    """Return the names that a topic filter knows: areas written in the files, categories and tags."""
+    areas = {r.area for r in manifest.sources if r.area}
+    names = {t.name for t in tree.topics if t.kind in ("category", "tag")}
+    return sorted(areas | names, key=str.casefold)
+
+
+def filter_sources(manifest: Manifest) -> list[str]:
+    """Return the folders and sources that can be chosen, folders first."""
+    paths = [r.path for r in manifest.sources if r.passages]
+    folders = {"/".join(path.split("/")[:n]) + "/" for path in paths for n in range(1, path.count("/") + 1)}
+    return sorted(folders) + sorted(paths)

@@ -1,0 +1,102 @@
+"""The static style and script of the app. Nothing of a document ever enters these strings.
+
+Streamlit has no way to focus a field, or to let a number inside a text be clicked; this
+script does both. It carries no data: a click on a number is handed to the button that
+stands under the paragraph, so whoever cannot use it has lost nothing.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+import streamlit as st
+
+# A drawn icon: Streamlit fetches that of an emoji or of ":material/...:" from a server of Google's.
+ICON = "data:image/svg+xml;base64," + b64encode(
+    b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#8a4b08"/>'
+    b'<path d="M16 10c-2.400-1.600-5.200-2-9-2v14c3.800 0 6.600.4 9 2 2.400-1.600 5.200-2 9-2V8c-3.800 0-6.600.4-9 2z'
+    b'm0 0v14" fill="none" stroke="#fff6e6" stroke-width="2" stroke-linejoin="round"/></svg>'
+).decode("ascii")
+
+_STYLE = """
+<style>
+.block-container { max-width: 84rem; padding-top: 4.5rem; }
+.st-key-q [data-testid="InputInstructions"], .st-key-script { display: none; }
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] * { color: inherit; }
+[data-testid="stCaptionContainer"] { opacity: .82; }
+[class*="st-key-cite-"] button { min-height: 1.9rem; padding: 0 .6rem; }
+[class*="st-key-cite-"] button p { font-size: .86rem; }
+[class*="st-key-ask-"] button { min-height: 1.9rem; padding-top: .1rem; padding-bottom: .1rem; }
+.st-key-answer p, .st-key-answer li, .st-key-panel p, .st-key-panel li { line-height: 1.65; }
+.st-key-answer [data-testid="stMarkdownContainer"] { max-width: 46rem; }
+.st-key-answer .stMarkdownBadge { cursor: pointer; padding: 0 .38em; font-size: .72em; vertical-align: .25em; }
+.st-key-panel { position: sticky; top: 4rem; max-height: calc(100vh - 5.5rem); overflow-y: auto; }
+.st-key-panel h5, .st-key-passages h5 { font-size: 1rem; font-weight: 650; padding: .4rem 0 0; }
+.st-key-panel [data-testid="stMarkdownContainer"], .st-key-passages [data-testid="stMarkdownContainer"],
+.st-key-answer [data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
+.katex-display, .katex { max-width: 100%; overflow-x: auto; overflow-y: hidden; }
+[data-testid="stMarkdownContainer"] table { display: block; max-width: 100%; overflow-x: auto; }
+[class*="st-key-quoted"] { border-left: 3px solid #d98e04; padding-left: .6rem; border-radius: 4px; }
+[class*="st-key-quoted"] { background: rgba(217, 142, 4, .14); }
+[data-testid="stMarkdownContainer"] td, [data-testid="stMarkdownContainer"] th { overflow-wrap: normal; }
+[class*="st-key-ask-"] button, [class*="st-key-topic-"] button { text-align: left; }
+@media (max-width: 640px) {
+  .block-container { padding-left: 1rem; padding-right: 1rem; }
+  .st-key-q { flex: 1 0 100% !important; }
+  .st-key-panel { position: static; max-height: none; }
+}
+</style>
+"""
+
+_SCRIPT = """
+<script>
+(() => {
+  const field = () => document.querySelector('.st-key-q input');
+  const cites = () => [...document.querySelectorAll('[class*="st-key-cite-"] button')];
+  const focusField = () => { const f = field(); if (f) { f.focus({ preventScroll: true }); } return Boolean(f); };
+  if (!window.prepdesk) {
+    window.prepdesk = { focused: '' };
+    document.addEventListener('keydown', (event) => {
+      const at = document.activeElement;
+      const typing = at && (/^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName) || at.isContentEditable);
+      if (event.key === '/' && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+        if (focusField()) { field().select(); event.preventDefault(); }
+        return;
+      }
+      const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
+      const all = cites(), here = all.indexOf(at);
+      if (!step || !all.length) return;
+      if (here >= 0) { all[Math.min(all.length - 1, Math.max(0, here + step))].focus(); event.preventDefault(); }
+      else if (at === field() && event.key === 'ArrowDown') { all[0].focus(); event.preventDefault(); }
+    });
+    document.addEventListener('click', (event) => {
+      const cite = event.target.closest('[class*="st-key-cite-"] button, [class*="st-key-open-"] button');
+      const badge = cite ? null : event.target.closest('.st-key-answer .stMarkdownBadge');
+      if (badge && /^\\d+$/.test(badge.textContent.trim())) {
+        const button = document.querySelector('.st-key-cite-' + badge.textContent.trim() + ' button');
+        if (button) button.click();
+        return;
+      }
+      if (cite && window.innerWidth <= 640) {
+        setTimeout(() => document.querySelector('.st-key-panel')?.scrollIntoView({ behavior: 'smooth' }), 600);
+      }
+    });
+  }
+  if (window.prepdesk.focused !== location.pathname) {
+    let tries = 0;
+    const later = () => {
+      if (focusField()) { window.prepdesk.focused = location.pathname; }
+      else if (tries++ < 40) { setTimeout(later, 50); }
+    };
+    later();
+  }
+})();
+</script>
+"""
+
+
+def put_on() -> None:
+    """Add the style and the script to the page."""
+    st.html(_STYLE)
+    with st.container(key="script"):
+        st.html(_SCRIPT, unsafe_allow_javascript=True)

@@ -1,0 +1,63 @@
+"""What an empty library says: two ways to fill it; and the progress of an ingest, wherever it is shown."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui import bootstrap
+from ui.safe_markdown import literal
+
+
+def greet() -> None:
+    """Greet a person whose library is empty."""
+    st.title("Your library is empty", anchor=False)
+    st.markdown("Prepdesk answers from your own material and shows the page each answer comes from.")
+    st.markdown("There are two ways to fill it:")
+    if bootstrap.jobs().progress.state == "running":
+        show_progress()
+        return
+    own, bundled = st.columns(2, gap="medium")
+    with own.container(border=True, height="stretch"):
+        st.subheader("Your own material", anchor=False)
+        st.markdown("Guides, notes, question banks and PDF books, in any folders. In a terminal:")
+        st.code("prep ingest ~/notes", language="bash")
+        st.caption("Then reload this page. Nothing leaves this machine.")
+    with bundled.container(border=True, height="stretch"):
+        st.subheader("The bundled corpus", anchor=False)
+        st.markdown("Guides and questions on machine learning, statistics and LLM systems.")
+        st.button("Build the bundled corpus", type="primary", key="build", on_click=_build)
+        st.caption("It takes a minute or two, once.")
+    show_outcome()
+
+
+def _build() -> None:
+    from ingest.bundled import bundled_corpus
+
+    bootstrap.jobs().start([bundled_corpus()])
+
+
+@st.fragment(run_every=0.7)
+def show_progress() -> None:
+    """Show the running ingest with a way to cancel it; reload the page when it ends."""
+    progress = bootstrap.jobs().progress
+    if progress.state != "running":
+        st.rerun()
+    with st.container(border=True, key="progress"):
+        st.progress(progress.share, text=progress.words)
+        st.button("Cancel", icon=":material/close:", key="cancel", on_click=bootstrap.jobs().cancel)
+        st.caption("What is already in the library stays as it is until this is finished.")
+
+
+def show_outcome() -> None:
+    """Say how the last ingest ended, if there was one."""
+    progress = bootstrap.jobs().progress
+    if progress.state == "failed":
+        st.warning(literal(progress.error), icon=":material/error:")
+    elif progress.state == "cancelled":
+        st.info("Cancelled. Nothing in the library has changed.", icon=":material/info:")
+    elif progress.state == "done":
+        report = progress.report
+        counts = {"new": "new", "changed": "changed", "removed": "removed", "failed": "not readable"}
+        told = ", ".join(f"{len(report[key])} {name}" for key, name in counts.items() if report[key])
+        told = told or "nothing had changed"
+        st.success(f"Done: {told}; {report['passages']:,} passages in the library.", icon=":material/check:")

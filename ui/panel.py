@@ -1,0 +1,58 @@
+"""The source panel beside an answer: a passage in its context with the quote marked, or its page of a PDF."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from retrieval.types import Locator
+from ui import bootstrap, logic
+from ui.desk import Desk
+from ui.safe_markdown import NOWHERE, Part, literal
+
+
+def show_source(desk: Desk, passage: Locator, quote: Locator | None, on_close: Callable[[], None]) -> None:
+    """Show a passage, and where a quote of it is given, that quote marked."""
+    shown = quote or passage
+    with st.container(border=True, key="panel"):
+        with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+            st.markdown(f"**{logic.place(shown)}**", width="stretch")
+            st.button("Close", key="close", icon=":material/close:", type="tertiary", on_click=on_close)
+        st.caption(literal(shown.path))
+        text = desk.text(passage.path)
+        parts = logic.excerpt(text, passage.span, quote.span if quote else NOWHERE, plain=logic.is_plain(passage.path))
+        if shown.page is None:
+            show_parts(parts)
+            return
+        if _show_page(desk, shown, text[slice(*shown.span)]):
+            with st.expander("The text as it was read"):
+                show_parts(parts)
+        else:
+            show_parts(parts)
+
+
+def show_parts(parts: Sequence[Part]) -> None:
+    """Show safe parts, those that are quoted whole on the color of the mark."""
+    for n, part in enumerate(parts):
+        if part.quoted:
+            with st.container(key=f"quoted-{n}"):
+                st.markdown(part.markdown, anchors=False)
+        else:
+            st.markdown(part.markdown, anchors=False)
+
+
+def _show_page(desk: Desk, shown: Locator, quote: str) -> bool:
+    """Draw the page; tell whether the quote is marked on it."""
+    record = desk.manifest.by_path().get(shown.path)
+    file = Path(record.file) if record else Path()
+    picture = bootstrap.page_picture(file, record.indexed_sha256, shown.page or 1, quote) if record else None
+    if picture is None:
+        st.caption("The file is not where it was read from any more; this is its text as it was read.")
+        return False
+    marked = ", the quote marked" if picture.marks else ""
+    st.image(picture.png, width="stretch", alt=f"Page {shown.page} of {shown.title}{marked}")
+    note = "" if picture.marks else ". The quote was not found on the drawn page; it is marked in the text below."
+    st.caption(f"Page {shown.page} of {picture.pages}{note}")
+    return picture.marks > 0

@@ -1,0 +1,46 @@
+"""An ingest as a process of its own: `python -m ui.worker HOME [ROOT...]`; one JSON line on stdout for every step.
+
+The app runs it so that a file which hangs a reader, or runs the machine out of memory,
+cannot take the app with it, and so that a cancel is a plain end of a process: the
+generation that was live stays live.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ingest.pipeline import ingest
+from retrieval.errors import PrepdeskError
+from retrieval.library import quiet
+from retrieval.store import Home
+
+
+def main(arguments: list[str]) -> int:
+    """Ingest the roots into the library home; with no root and --rebuild, all that is known anew."""
+    rebuild = "--rebuild" in arguments
+    home, *roots = [Path(a) for a in arguments if a != "--rebuild"]
+    quiet()
+    try:
+        report = ingest(Home(home), roots, rebuild=rebuild, wait=5.0, progress=_step)
+    except PrepdeskError as error:
+        _say(error=" ".join(str(error).split()))
+        return 1
+    _say(report=asdict(report))
+    return 0
+
+
+def _step(stage: str, done: int, total: int) -> None:
+    _say(stage=stage, done=done, total=total)
+
+
+def _say(**facts: Any) -> None:
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
