@@ -35,6 +35,8 @@ class Line:
     """The width of its first word, to tell whether it would have fitted on the line before."""
     second: float = 0.0
     """Where its second word starts: of a list item, where the lines after it hang."""
+    even: bool = False
+    """Whether its gaps are all alike, as in justified text."""
     column: int = 0
 
 
@@ -152,13 +154,20 @@ def lines_of(words: Sequence[Word], gutter: Gutter | None) -> list[Line]:
                 # Mirrored, so that whoever looks for indents and short lines need not know.
                 lines.append(replace(line, x0=-line.x1, x1=-line.x0, second=-line.x1) if rtl else line)
     edges = {column: _edges([line for line in lines if line.column == column]) for column in {x.column for x in lines}}
-    return [replace(line, left=edges[line.column][0], right=edges[line.column][1]) for line in lines]
+    return [_within(line, *edges[line.column]) for line in lines]
+
+
+def _within(line: Line, left: float, right: float) -> Line:
+    """Return a line with the edges of its column; words spread evenly from edge to edge are no cells."""
+    filled = line.x0 - left < 1.5 * line.size and abs(line.x1 - right) < 0.5 * line.size
+    return replace(line, left=left, right=right, cells=(line.text,) if line.even and filled else line.cells)
 
 
 def _line(row: Row, cells: tuple[str, ...], column: int) -> Line:
     letters = sum(len(w.text) for w in row.words)
     bold = sum(len(w.text) for w in row.words if w.bold)
     mono = sum(len(w.text) for w in row.words if w.mono)
+    gaps = [gap for a, b in pairwise(row.words) if (gap := b.x0 - a.x1) > WORD_GAP * row.size]
     head = second = row.words[0].x1
     for before, word in pairwise(row.words):
         second = word.x0
@@ -176,6 +185,7 @@ def _line(row: Row, cells: tuple[str, ...], column: int) -> Line:
         cells=cells,
         first=head - row.words[0].x0,
         second=second,
+        even=len(gaps) > 1 and max(gaps) < 1.4 * min(gaps),
         column=column,
     )
 

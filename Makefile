@@ -1,0 +1,53 @@
+# Few verbs; each makes what it needs. VENV=... uses another virtual environment.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+export PREP_INDEX ?= $(CURDIR)/.prep
+
+.PHONY: demo ui test check format corpus confidence bench-quality clean
+
+demo: $(VENV)/installed
+	$(BIN)/prep ingest
+	@echo '$$ prep ask "When do I prefer L1 over L2?"'
+	@$(BIN)/prep ask "When do I prefer L1 over L2?"
+	@echo 'Ask your own: $(BIN)/prep ask "..." (with PREP_INDEX=$(PREP_INDEX)), or open the app: make ui'
+
+ui: $(VENV)/installed
+	$(BIN)/prep ui
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m tests.browser
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+corpus: $(VENV)/installed-dev
+	$(BIN)/python -m corpus.papers.src.build
+
+confidence: $(VENV)/installed-dev
+	$(BIN)/python -m evals.fit_confidence
+
+bench-quality: $(VENV)/installed-dev
+	$(BIN)/python -m evals.bench.quality $(DATA)
+
+clean:
+	rm -rf $(VENV) .prep build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# torch goes first: its pin takes the CPU build where the package index offers one.
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) -e '.[dev]'
+	@touch $@

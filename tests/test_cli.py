@@ -1,0 +1,170 @@
+"""The command line from outside: exit codes, JSON on stdout only, one-line errors, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retrieval.store import Home
+
+Prep = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def environment(home: Home) -> dict[str, str]:
+    return {**os.environ, "PREP_INDEX": str(home.path), "COLUMNS": "200", "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def prep(home: Home, encoders: Path) -> Prep:
+    """Run `prep ARGS...` on the test's own library home."""
+    home.path.mkdir(parents=True)
+    (home.path / "encoders").symlink_to(encoders)
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "ui.cli", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, env=environment(home), timeout=120, check=False)
+
+    return run
+
+
+def check_one_line_error(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    lines = [line for line in done.stderr.splitlines() if line.startswith("prep: ")]
+    assert done.returncode == 1, done.stderr
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+def output(done: subprocess.CompletedProcess[str]) -> Any:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_ingest_ask_search_topics_related_status(prep: Prep, notes: Path, tmp_path: Path) -> None:
+    """This test ensures that the first minutes of a new user work, in JSON and for people."""
+    assert output(prep("ingest", notes, "--json"))["passages"] == 4
+    answer = output(prep("ask", "Why is accuracy misleading on imbalanced data?", "--json"))
+    assert answer["answered"] is True
+    assert answer["citations"][0]["source"]["path"] == "bank.yaml"
+    shown = prep("ask", "Why is accuracy misleading on imbalanced data?")
+    assert "majority class" in shown.stdout
+    assert "[1] bank.yaml > evaluation, lines 3-10" in shown.stdout
+    hits = output(prep("search", "dropout", "--k", "2", "--json"))
+    assert (hits["query"], [h["rank"] for h in hits["hits"]]) == ("dropout", [1, 2])
+    assert "cosine" in prep("search", "dropout", "--explain").stdout
+    assert any(t["name"] == "Regularization" for t in output(prep("topics", "--json"))["topics"])
+    assert output(prep("related", "regularization", "--json"))["topic"]["name"] == "Regularization"
+    assert output(prep("status", "--json"))["passages"] == 4
+    assert all(check["ok"] for check in output(prep("doctor", "--json")))
+
+
+def test_queries_of_a_file_keep_their_order_and_ids(prep: Prep, notes: Path, tmp_path: Path) -> None:
+    """This test ensures that many queries give one JSON line each, in order, for search and ask."""
+    prep("ingest", notes)
+    file = tmp_path / "q.jsonl"
+    file.write_text('{"_id": "b", "text": "dropout"}\n{"_id": "a", "text": "who won the war of 1812"}\n')
+    for command, key in (("search", "hits"), ("ask", "answered")):
+        rows = [json.loads(line) for line in prep(command, "--queries", file).stdout.splitlines()]
+        assert [row["_id"] for row in rows] == ["b", "a"]
+        assert all(next(iter(row)) == "_id" and key in row for row in rows)
+
+
+def test_errors_are_one_line_with_what_to_do(prep: Prep, notes: Path, tmp_path: Path) -> None:
+    """This test ensures that whatever a user gets wrong is one clear line and exit code 1."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nonsense")
+    check_one_line_error(prep("ingest", tmp_path / "nowhere"), "nowhere", "no such file")
+    check_one_line_error(prep("ingest", tmp_path / "empty"), "empty", "no files")
+    check_one_line_error(prep("ingest", tmp_path / "broken.pdf"), "broken.pdf")
+    check_one_line_error(prep("ingest", notes, "--model", "no/such-model"), "no/such-model", "--model")
+    prep("ingest", notes)
+    check_one_line_error(prep("ask", ""), "empty")
+    check_one_line_error(prep("ask"), "no question")
+    check_one_line_error(prep("search", "x", "--mode", "magic"), "magic", "hybrid")
+    check_one_line_error(prep("search", "x", "--kind", "poem"), "poem", "prose")
+    check_one_line_error(prep("search", "x", "--source", "nope.md"), "nope.md")
+    check_one_line_error(prep("ask", "--queries", tmp_path / "none.jsonl"), "none.jsonl")
+    check_one_line_error(prep("eval", tmp_path / "none.jsonl"), "none.jsonl")
+    check_one_line_error(prep("eval", "--gate"), "--baseline")
+    assert prep("search", "x", "--k", "many").returncode == 2
+
+
+def test_a_damaged_index_is_one_line_and_mended(prep: Prep, home: Home, notes: Path) -> None:
+    """This test ensures that doctor finds a lost pointer and a lost lexical index, and mends both."""
+    prep("ingest", notes)
+    (home.path / "CURRENT").write_text("000099\n")
+    check_one_line_error(prep("ask", "dropout?"), "prep doctor --fix")
+    assert "fixed  live generation" in prep("doctor", "--fix").stdout
+    (home.current() / "lexical" / "ids.npy").unlink()
+    check_one_line_error(prep("search", "dropout"), "prep doctor --fix")
+    assert prep("doctor").returncode == 1
+    assert prep("doctor", "--fix").returncode == 0
+    assert prep("search", "dropout").returncode == 0
+
+
+def test_status_and_doctor_without_an_index_say_how_to_make_one(prep: Prep) -> None:
+    """This test ensures that nothing is built behind one's back by a command that only looks."""
+    check_one_line_error(prep("status"), "prep ingest")
+    check_one_line_error(prep("doctor"), "prep ingest")
+
+
+def test_an_interrupted_ingest_loses_nothing(prep: Prep, home: Home, notes: Path) -> None:
+    """This test ensures that Ctrl-C exits with 130 and leaves the library as it was."""
+    prep("ingest", notes)
+    for n in range(400):
+        (notes / f"more-{n}.md").write_text(
+            f"# Note {n}\n\n" + f"Fact {n} about training models. " * 60, encoding="utf-8"
+        )
+    command = [sys.executable, "-m", "ui.cli", "ingest", str(notes)]
+    process = subprocess.Popen(command, env=environment(home), stderr=subprocess.PIPE, text=True)
+    while not (home.generations / "000002").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in errors) == (130, False), errors
+    assert home.current_name() == "000001"
+    assert prep("search", "dropout").returncode == 0
+
+
+def test_eval_runs_compares_and_gates(prep: Prep, notes: Path, tmp_path: Path) -> None:
+    """This test ensures that a gold file of one's own is measured, compared, kept and held to."""
+    prep("ingest", notes)
+    quote = "Dropout sets each activation to zero with probability p during training, so that units cannot co-adapt."
+    gold = tmp_path / "gold.jsonl"
+    rows = [
+        {
+            "_id": "q1",
+            "text": "what does dropout do",
+            "slice": "s",
+            "spans": [{"path": "regularization.md", "quote": quote}],
+        },
+        {"_id": "q2", "text": "who won the war of 1812", "slice": "far"},
+    ]
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    kept, run, report = tmp_path / "kept.json", tmp_path / "run.trec", tmp_path / "report.html"
+    summary = output(prep("eval", gold, "--json", "--save", kept, "--run", run, "--report", report))
+    assert summary["metrics"]["recall@5"] == {"mean": 1.0, "ci95": [1.0, 1.0]}
+    assert summary["declining"]["unanswerable"] == 1
+    assert run.read_text().startswith("q1 Q0 ")
+    assert "<svg" in report.read_text()
+    assert prep("eval", gold, "--baseline", kept, "--gate").returncode == 0
+    compared = output(prep("eval", gold, "--compare", "dense,lexical,hybrid", "--json"))
+    assert [r["mode"] for r in compared["runs"]] == ["dense", "lexical", "hybrid"]
+    assert output(prep("eval", gold, "--k", "2", "--json"))["metrics"]["recall@2"]["mean"] == 1.0
+
+
+def test_every_command_has_help_with_an_example(prep: Prep) -> None:
+    """This test ensures that --help shows how a command is typed."""
+    for name in ("ingest", "ask", "search", "related", "topics", "eval", "status", "doctor", "ui"):
+        assert f"prep {name}" in prep(name, "--help").stdout

@@ -1,0 +1,205 @@
+"""A small library of every format the app shows, one hostile document among it, built once a session."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ingest.pipeline import ingest
+from retrieval.library import quiet
+from retrieval.store import Home
+
+APP = Path(__file__).parents[2] / "ui" / "app.py"
+
+REGULARIZATION = r"""---
+title: Regularization
+area: machine-learning
+tags: [lasso, ridge]
+---
+# Regularization
+
+## Penalties
+
+Regularization trades a little bias for a larger drop in variance.
+The lasso penalty sets weak weights to exactly zero, so it selects features.
+Ridge regression shrinks all weights and keeps correlated features together, with the objective $\|y - Xw\|^2 + \lambda \|w\|^2$.
+
+| Penalty | Effect |
+|---|---|
+| lasso | sparse weights |
+| ridge | small weights |
+
+## Interview questions
+
+### When do you prefer the lasso over ridge regression?
+
+Prefer the lasso when few features matter and a sparse model is wanted.
+Prefer ridge regression when many features matter a little or are strongly correlated.
+
+### Why standardize features before a penalty?
+
+The penalty compares weights, and weights depend on the units of their features.
+Without standardization a feature in small units is punished for its units alone.
+"""
+
+TRAINING = """---
+title: Training networks
+area: deep-learning
+tags: [dropout, optimizer]
+---
+# Training networks
+
+## Dropout
+
+Dropout sets each activation to zero with a fixed probability during training.
+No unit can then rely on the presence of any other unit, which works against overfitting.
+
+```python
+layer = torch.nn.Dropout(p=0.5)
+hidden = layer(hidden)
+```
+
+## Learning rate warmup
+
+Warmup raises the learning rate slowly over the first steps, because the early gradients of a transformer are large and noisy.
+"""
+
+BANK = """questions:
+  - question: What does the bootstrap estimate?
+    answer: >-
+      The bootstrap estimates the sampling distribution of a statistic by drawing many samples with replacement
+      from the data at hand and computing the statistic on each of them.
+    category: statistics
+  - question: What is a p-value?
+    answer: >-
+      A p-value is the probability of data at least as extreme as those observed if the null hypothesis were true.
+      It is not the probability that the null hypothesis is true.
+    category: statistics
+"""
+
+HOSTILE = """# Quokka husbandry
+
+The quokka handbook says that quokkas eat leaves at dusk. <script>alert('inline')</script> Quokkas sleep in the shade
+at noon <img src=x onerror="alert('image')"> and visit [the burrow](javascript:alert('link')) by night.
+
+![track](http://tracker.invalid/pixel.png) ![data](data:image/svg+xml;base64,PHN2Zy8+)
+
+<iframe src="http://frame.invalid/"></iframe>
+<svg onload="alert('svg')"></svg>
+
+Quokkas :red[bleed] ink, $\\href{javascript:alert('math')}{x}$ and $\\includegraphics{http://math.invalid/a.png}$,
+see http://bare.invalid/page and <http://auto.invalid/page> or write to me@mail.invalid please.
+
+### What do quokkas ![icon](http://label.invalid/icon.png) drink <b onmouseover=alert(1)>daily</b>?
+
+Quokkas drink rain water that gathers in the hollows of rocks. <script>alert('answer')</script>
+"""
+
+PDF_PAGES = (
+    "The first page of the estimation handbook introduces estimators and their notation for the rest of the book.",
+    "Kalman filtering alternates a prediction step, which widens the covariance of the state estimate, with an "
+    "update step, which narrows it by weighing each measurement with the Kalman gain. The Kalman gain is the ratio "
+    "of the uncertainty of the state to the total uncertainty of state and measurement.",
+    "The third page closes with particle filters, which represent the posterior by weighted samples and resample "
+    "them when the effective sample size falls.",
+)
+
+
+@dataclass(frozen=True)
+class Room:
+    """A library home with the folder it was ingested from."""
+
+    home: Path
+    folder: Path
+
+
+def write_pdf(path: Path, pages: tuple[str, ...]) -> None:
+    """Write a PDF with one paragraph a page, in lines of a book's width."""
+    import textwrap
+
+    from reportlab.lib.pagesizes import A5
+    from reportlab.pdfgen.canvas import Canvas
+
+    canvas = Canvas(str(path), pagesize=A5)
+    canvas.setTitle("Estimation handbook")
+    for number, text in enumerate(pages, 1):
+        canvas.setFont("Helvetica-Bold", 16)
+        canvas.drawString(40, 520, f"Chapter {number}")
+        canvas.setFont("Helvetica", 11)
+        for n, line in enumerate(textwrap.wrap(text, 62)):
+            canvas.drawString(40, 480 - 16 * n, line)
+        canvas.showPage()
+    canvas.save()
+
+
+def write_material(folder: Path) -> None:
+    """Write the files of the small library."""
+    (folder / "guides").mkdir(parents=True)
+    (folder / "banks").mkdir()
+    (folder / "guides" / "regularization.md").write_text(REGULARIZATION, encoding="utf-8")
+    (folder / "guides" / "training.md").write_text(TRAINING, encoding="utf-8")
+    (folder / "guides" / "quokka.md").write_text(HOSTILE, encoding="utf-8")
+    (folder / "banks" / "statistics.yaml").write_text(BANK, encoding="utf-8")
+    (folder / "broken.yaml").write_text("nothing: here\n", encoding="utf-8")
+    write_pdf(folder / "estimation.pdf", PDF_PAGES)
+
+
+@pytest.fixture(scope="session")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
+    """The small library, ingested."""
+    quiet()
+    base = tmp_path_factory.mktemp("library")
+    write_material(base / "material")
+    ingest(Home(base / "home"), [base / "material"])
+    return Room(base / "home", base / "material")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def serve(home: Path, cwd: Path) -> Iterator[str]:
+    """Run the real app on a free loopback port, from a folder that is not the repository's; yield its address."""
+    port = free_port()
+    flags = [f"--server.port={port}", "--server.headless=true", "--server.address=127.0.0.1"]
+    environment = {**os.environ, "PREP_INDEX": str(home), "HOME": str(cwd)}
+    log = cwd / "server.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", str(APP), *flags],
+            env=environment,
+            cwd=cwd,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
+                break
+            except (urllib.error.URLError, OSError):
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def address(room: Room, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the app on the small library."""
+    yield from serve(room.home, tmp_path_factory.mktemp("elsewhere"))
