@@ -26,11 +26,16 @@ _ABBREVIATION = re.compile(
 _IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
 _LINK = re.compile(r"\[([^\]]+)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
 _WIKI_LINK = re.compile(r"\[\[(?:[^\]|]*\|)?([^\]]+)\]\]")
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.S)
+_TAG = re.compile(
+    r"</?(?:a|abbr|aside|b|blockquote|br|center|code|dd|del|details|div|dl|dt|em|figure|figcaption|font|h[1-6]|hr|i|img|"
+    r"ins|kbd|li|mark|ol|p|picture|pre|q|s|section|small|source|span|strike|strong|sub|summary|sup|svg|table|tbody|td|"
+    r"tfoot|th|thead|tr|tt|u|ul|video)(?:\s[^<>]*)?/?>|<!--.*?-->",
+    re.S | re.I,
+)
 _EMPHASIS = re.compile(r"(?<![\\\w*])(\*{1,3}|_{1,3})(?=\S)(.+?)(?<=\S)\1(?![\w*])", re.S)
 _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf\ufe0f\u200d\u2b50]")
 _PREFIX = re.compile(r"^[ \t]*(?:#{1,6}|>+|[-*+•])[ \t]+", re.M)
-_FENCE_LINE = re.compile(r"^[ \t]*(?:```|~~~).*$", re.M)
+_FENCE_MARK = re.compile(r"(?:```+|~~~+)[\w+#.-]*")
 _TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t:|-]*-{3,}[ \t:|-]*$", re.M)
 
 
@@ -40,7 +45,7 @@ def plain(text: str) -> str:
     text = _IMAGE.sub(r"\1", text)
     text = _LINK.sub(r"\1", text)
     text = _WIKI_LINK.sub(r"\1", text)
-    text = _FENCE_LINE.sub("", text)
+    text = _FENCE_MARK.sub("", text)
     text = _TABLE_RULE.sub("", text)
     text = _PREFIX.sub("", text)
     text = _EMPHASIS.sub(r"\2", text)

@@ -73,7 +73,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What each search gave a passage: cosine in [-1, 1]; BM25 as a share of the query's best, in [0, 1]."""
+    """What each search gave a passage: cosine in [-1, 1]; lexical in [0, 1]."""
 
     dense: float
     lexical: float

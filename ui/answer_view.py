@@ -46,7 +46,7 @@ def show_abstention(reading: Reading) -> None:
     with st.container(key="abstention"):
         st.info(_NOT_COVERED, icon=":material/menu_book:")
         if reading.nearest:
-            st.markdown("###### Nearest topics")
+            st.markdown("###### Nearest topics", anchors=False)
             show_topics([(t.id, t.name, "") for t in reading.nearest])
 
 
@@ -76,10 +76,10 @@ def ask_buttons(name: str, questions: Sequence[str]) -> None:
 def show_next(reading: Reading) -> None:
     """Offer questions nearby, and topics related to the one the answer came from."""
     if reading.follow_ups:
-        st.markdown("###### Ask next" if reading.answer.answered else "###### Questions your library answers")
+        st.markdown("###### Ask next" if reading.answer.answered else "###### Questions your library answers", anchors=False)
         ask_buttons("next", reading.follow_ups)
     if reading.related:
-        st.markdown("###### Related topics")
+        st.markdown("###### Related topics", anchors=False)
         show_topics([(r.topic.id, r.topic.name, "; ".join(r.reasons)) for r in reading.related])
 
 
@@ -89,7 +89,7 @@ def show_passages(desk: Desk, answer: Answer) -> None:
     others = [hit for hit in answer.hits if hit.passage.id not in cited]
     if not others:
         return
-    st.markdown("###### Other passages" if answer.answered else "###### Closest passages")
+    st.markdown("###### Other passages" if answer.answered else "###### Closest passages", anchors=False)
     with st.container(key="passages", gap="xsmall"):
         for hit in others:
             locator = hit.passage.locator

@@ -52,7 +52,7 @@ def choice() -> str:
 def remember(question: str) -> None:
     """Put a question at the head of the history of the session."""
     asked: list[str] = st.session_state.setdefault("asked", [])
-    if question not in asked[:1]:
+    if question and question not in asked[:1]:
         st.session_state["asked"] = [question, *(q for q in asked if q != question)][:_HISTORY]
 
 

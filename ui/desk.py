@@ -121,7 +121,7 @@ class Desk:
         nearby = self.library.search(question, _NEARBY, filters=entries)
         tree = self.library.topic_tree
         topic = self._topic(answer.citations[0].passage_id) if answer.citations else None
-        related = tuple(tree.related(topic, 6)) if topic else ()
+        related = tuple(r for r in tree.related(topic, 6) if r.score > 0) if topic else ()
         nearest = tuple(t for name in answer.nearest_topics if (t := tree.find(name)))
         follow_ups = tuple(logic.follow_ups(answer, nearby))
         return Reading(self.library.generation, answer, follow_ups, topic, related, nearest)

@@ -52,7 +52,9 @@ _SCRIPT = """
 <script>
 (() => {
   const field = () => document.querySelector('.st-key-q input');
-  const cites = () => [...document.querySelectorAll('[class*="st-key-cite-"] button')];
+  // A button with a tooltip stands twice in the page, for wide and for narrow windows; one of them is shown.
+  const shown = (query) => [...document.querySelectorAll(query)].filter((e) => e.offsetParent);
+  const cites = () => shown('[class*="st-key-cite-"] button');
   const focusField = () => { const f = field(); if (f) { f.focus({ preventScroll: true }); } return Boolean(f); };
   if (!window.prepdesk) {
     window.prepdesk = { focused: '' };
@@ -73,8 +75,7 @@ _SCRIPT = """
       const cite = event.target.closest('[class*="st-key-cite-"] button, [class*="st-key-open-"] button');
       const badge = cite ? null : event.target.closest('.st-key-answer .stMarkdownBadge');
       if (badge && /^\\d+$/.test(badge.textContent.trim())) {
-        const button = document.querySelector('.st-key-cite-' + badge.textContent.trim() + ' button');
-        if (button) button.click();
+        shown('.st-key-cite-' + badge.textContent.trim() + ' button')[0]?.click();
         return;
       }
       if (cite && window.innerWidth <= 640) {

@@ -18,6 +18,7 @@ from ui.safe_markdown import NOWHERE, Part, Span, inline, literal, parts, plain_
 CONTEXT = 700  # characters shown before and after a passage
 LONGEST = 6000  # characters of an excerpt; what is longer is cut and says so
 MAX_QUESTION = 2000  # characters in the field; an address longer than this is refused by some browsers
+_NEAR = 0.35  # cosine of a question entry to what was asked; below it they share no subject
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)
 _BLOCK_START = ("```", "~~~", "|", "$$", "\\[")
 _PLAIN = {".pdf", ".txt"}
@@ -189,6 +190,8 @@ def follow_ups(answer: Answer, nearby: Sequence[Hit], n: int = 4) -> list[str]:
     found: dict[str, str] = {}
     for hit in (*nearby, *answer.hits):
         entry = hit.passage.entry
+        if answer.answered and hit.scores.dense < _NEAR:
+            continue  # a small library has questions on other things only
         answered = hit.passage.id in used and answer.answered and len(used) == 1
         if entry and not answered and (key := _key(entry.question)) != asked:
             found.setdefault(key, one_line(entry.question))

@@ -148,11 +148,32 @@ def _line(text: str, start: int, end: int, quote: Span, table: bool) -> Iterator
 
 
 def inline_pieces(text: str, start: int, end: int, quote: Span, *, first: bool = False) -> Iterator[Piece]:
-    """Yield escaped text, code and formulas of one line."""
+    """Yield escaped text, code and formulas of one line, code never touching code, nor a formula a formula."""
+    last = ""
+    for piece in _inline(text, start, end, quote, first=first):
+        if piece.markdown[:1] == last and last in ("`", "$"):
+            yield Piece(" ", "text", piece.marked)
+        if piece.markdown:
+            yield piece
+            last = piece.markdown[-1]
+
+
+def formula(body: str) -> str:
+    """Return a formula that holds no tag, link or address even for a parser that does not know formulas."""
+    body = re.sub(r"<(?=[A-Za-z/!?])", "< ", body.replace("$", "").replace("`", "'")).replace("](", "]{}(")
+    return re.sub(r"(https?|ftp|www)(?=[:.])", r"\1{}", body)
+
+
+def _inline(text: str, start: int, end: int, quote: Span, *, first: bool) -> Iterator[Piece]:
     position = start
+    # The next match of every pattern, looked for again only where it was passed: else `\\(` times 1,000 takes minutes.
+    ahead = [(name, pattern, pattern.search(text, start, end)) for name, pattern in _ATOMS]
     while position < end:
-        matches = ((n, name, pattern.search(text, position, end)) for n, (name, pattern) in enumerate(_ATOMS))
-        found = min(((m.start(), n, name, m) for n, name, m in matches if m), default=None, key=lambda item: item[:2])
+        ahead = [
+            (name, pattern, m if m is None or m.start() >= position else pattern.search(text, position, end))
+            for name, pattern, m in ahead
+        ]
+        found = min(((m.start(), n, name, m) for n, (name, _, m) in enumerate(ahead) if m), default=None)
         stop = found[0] if found else end
         for a, b, marked in split(position, stop, quote):
             yield Piece(_escape(text[a:b], first=first and a == start), "text", marked)
@@ -169,14 +190,14 @@ def _atom(name: str, match: re.Match[str], quote: Span) -> Iterator[Piece]:
         yield Piece(_code(" ".join(match["code"].split("\n"))), "code", marked)
     elif name == "math":
         body = " ".join((match["dollar"] or match["paren"]).split())
-        yield Piece(f"${body}$", "math", marked)
+        yield Piece(f"${formula(body)}$" if body else "", "math", marked)
     elif name == "address":
         yield Piece(_code(whole.strip("<>")), "code", marked)
     elif name == "kept":
         yield Piece(whole, "text", marked)
     elif name in ("wiki", "image", "link"):
         inner = next(g for g in ("name", "alt", "words") if g in match.groupdict())
-        yield from inline_pieces(match.string, *match.span(inner), quote)
+        yield from _inline(match.string, *match.span(inner), quote, first=False)
     elif whole.lower().startswith("<br"):
         yield Piece(" ", "text", marked)
     elif whole.lower().startswith("<sup"):
@@ -192,7 +213,7 @@ def _code(code: str) -> str:
 
 def _escape(text: str, *, first: bool = False) -> str:
     """Escape what Markdown, HTML and Streamlit's directives would act on; emphasis is left to act."""
-    text = re.sub(r"([\\\[\]$])", r"\\\1", text)
+    text = re.sub(r"([\\`\[\]$])", r"\\\1", text)
     text = re.sub(r"(?<![~\\])~(?!~)", r"\\~", text)
     text = re.sub(r":(?=[A-Za-z])", r"\\:", text)
     text = text.replace("<", "&lt;")

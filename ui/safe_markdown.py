@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ui.markdown_pieces import NOWHERE, Piece, Span, clean, inline_pieces, overlap, pieces, split, verbatim
+from ui.markdown_pieces import NOWHERE, Piece, Span, clean, formula, inline_pieces, overlap, pieces, split, verbatim
 
 __all__ = ["NOWHERE", "Part", "Span", "inline", "literal", "parts", "plain_parts"]
 
@@ -25,6 +25,7 @@ _INDENTED = re.compile(r"(?:\A|(?<=\n\n))(?:(?: {4}|\t)[^\n]*(?:\n|\Z))+")
 _DISPLAY = re.compile(r"\$\$(?P<dollar>.+?)\$\$|\\\[(?P<bracket>[^\]]*?[\\=^_][^\]]*?)\\\]", re.S)
 _LONE_STAR = re.compile(r"(?<![\\*])\*(?!\*)")
 # KaTeX takes these names for the brackets that would otherwise end the label of the mark.
+_ATTACHED = ("(", "[", "{")
 _BRACKETS = (("\\[", "\\lbrack "), ("\\]", "\\rbrack "), ("[", "\\lbrack "), ("]", "\\rbrack "))
 
 
@@ -110,7 +111,8 @@ def _block(kind: str, text: str, span: Span, quote: Span) -> Iterator[Part]:
     if kind == "display":
         match = _DISPLAY.match(text, *span)
         body = (match["dollar"] or match["bracket"] or "") if match else ""
-        yield Part(f"\n\n$$\n{body.strip().replace('$$', '')}\n$$\n\n", overlap(span, quote))
+        body = re.sub(r"\n\s*\n", "\n", formula(body.strip()))
+        yield Part(f"\n\n$$\n{body}\n$$\n\n", overlap(span, quote))
         return
     match = _FENCE.match(text, *span) if kind == "fence" else None
     info = re.match(r"[\w+#-]*", match["info"] if match else "")
@@ -141,6 +143,8 @@ def _assemble(found: Iterable[Piece]) -> str:
 
     def close() -> None:
         if run:
+            if out and out[-1].endswith(":") and not out[-1].endswith("\\:"):
+                out[-1] = f"{out[-1][:-1]}\\:"  # two colons in a row are no directive
             out.append(_mark("".join(run)))
             run.clear()
 
@@ -152,6 +156,8 @@ def _assemble(found: Iterable[Piece]) -> str:
         if piece.marked and piece.kind != "frame" and not (piece.kind == "code" and not _balanced(markdown)):
             run.append(markdown)
         else:
+            if run and markdown[:1] in _ATTACHED:
+                markdown = f"\\{markdown}"  # what follows a mark at once would be its target or its attributes
             close()
             out.append(markdown)
     close()

@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -93,27 +94,45 @@ def _contents(path: Path) -> tuple[list[PageInk], list[OutlineEntry], str]:
         count = len(reader.pages)
         if count > MAX_PAGES:
             raise ReadError(f"{path.name}: it has {count:,} pages, the limit is {MAX_PAGES:,}; split it into parts")
-        fonts: dict[Any, Glyphs | None] = {}
-        pages = [_page(page, reader, fonts) for page in reader.pages]
+        source = _Source(reader)
+        pages = [_page(page, source) for page in reader.pages]
         if pages and all(page.failed for page in pages):
             raise ReadError(f"{path.name}: no page can be read ({pages[0].failed}); get a fresh copy of it")
         return pages, _outline(reader), _metadata_title(reader)
 
 
-def _page(page: PageObject, reader: PdfReader, fonts: dict[Any, Glyphs | None]) -> PageInk:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """An open file with its fonts, each read once, because their tables of codes are long."""
+
+    reader: PdfReader
+    fonts: dict[int, tuple[Any, Glyphs | None]] = field(default_factory=dict)
+    """By the id of the font's object, which is kept so that no other gets its id."""
+
+
+def _page(page: PageObject, source: _Source) -> PageInk:
     try:
         upright = _upright(page)
         ink = Ink(upright)
-        box = page.mediabox
-        heights = [upright[1] * float(x) + upright[3] * float(y) for x, y in (box.lower_left, box.upper_right)]
-        _draw(ink, page.get("/Contents"), page.get("/Resources"), reader, fonts)
+        _draw(ink, page.get("/Contents"), page.get("/Resources"), source)
     except Exception as error:  # the same many kinds as above; one bad page must not cost the others
         return PageInk((), (), True, failed=_reason(error))
-    text = "".join(word.text for word in ink.words)
+    words = tuple(ink.words)
+    text = "".join(word.text for word in words)
     if 2 * text.count(UNKNOWN) > len(text):
         # Fonts that do not say which letters they draw: for a reader as good as a scan.
         return PageInk((), (), True)
-    return PageInk(tuple(dict.fromkeys(ink.words)), tuple(ink.rules), ink.painted, (min(heights), max(heights)))
+    return PageInk(words, tuple(ink.rules), ink.painted, _edges(page, upright))
+
+
+def _edges(page: PageObject, upright: Matrix) -> tuple[float, float]:
+    """Return the lower and upper edge of a page, 0 and 0 where its box makes no sense."""
+    try:
+        box = page.mediabox
+        heights = [upright[1] * float(x) + upright[3] * float(y) for x, y in (box.lower_left, box.upper_right)]
+    except Exception:  # as above
+        return 0.0, 0.0
+    return min(heights), max(heights)
 
 
 def _upright(page: PageObject) -> Matrix:
@@ -124,18 +143,16 @@ def _upright(page: PageObject) -> Matrix:
     )
 
 
-def _draw(
-    ink: Ink, content: Any, resources: Any, reader: PdfReader, fonts: dict[Any, Glyphs | None], depth: int = 0
-) -> None:
+def _draw(ink: Ink, content: Any, resources: Any, source: _Source, depth: int = 0) -> None:
     """Follow the operators of a page or a form XObject."""
     from pypdf.generic import ContentStream
 
     if content is None or content.get_object() is None:
         return
     resources = resources.get_object() if resources is not None else {}
-    for operands, operator in ContentStream(content.get_object(), reader, "bytes").operations:
+    for operands, operator in ContentStream(content.get_object(), source.reader, "bytes").operations:
         if operator == b"Tf" and len(operands) > 1:
-            ink.set_font(_font(resources, operands[0], fonts), operands[1])
+            ink.set_font(_font(resources, operands[0], source), operands[1])
         elif operator == b"Do" and operands:
             form = _entry(resources, "/XObject", operands[0])
             if form is None or form.get("/Subtype") != "/Form":
@@ -145,7 +162,7 @@ def _draw(
                 ink.save()
                 if "/Matrix" in form:
                     ink.concat(form["/Matrix"])
-                _draw(ink, form, form.get("/Resources", resources), reader, fonts, depth + 1)
+                _draw(ink, form, form.get("/Resources", resources), source, depth + 1)
                 ink.restore()
         else:
             ink.apply(operator, operands)
@@ -157,18 +174,16 @@ def _entry(resources: Any, kind: str, name: Any) -> Any:
     return found.get_object() if found is not None else None
 
 
-def _font(resources: Any, name: Any, fonts: dict[Any, Glyphs | None]) -> Glyphs | None:
-    """Return a font by its name on this page; read once for the whole file, because tables of codes are long."""
-    table = resources.get("/Font")
-    raw = table.get_object().raw_get(name) if table is not None and name in table.get_object() else None
-    key = getattr(raw, "idnum", None) or id(raw)
-    if key not in fonts:
-        font = raw.get_object() if raw is not None else None
-        fonts[key] = _glyphs(font) if font is not None else None
-    return fonts[key]
+def _font(resources: Any, name: Any, source: _Source) -> Glyphs | None:
+    """Return a font by its name on this page."""
+    font = _entry(resources, "/Font", name)
+    if id(font) not in source.fonts:
+        source.fonts[id(font)] = font, _glyphs(font) if font is not None else None
+    return source.fonts[id(font)][1]
 
 
 def _glyphs(resource: DictionaryObject) -> Glyphs:
+    # pypdf hands its fonts on in no other way; the version is pinned, and every test of a page would fail.
     from pypdf.generic._font import Font
 
     font = Font.from_font_resource(resource)

@@ -20,10 +20,13 @@ from ingest.readers.pdf_mend import Vocabulary, join
 Tag = Literal["heading", "code", "table", "item", "formula", "text"]
 
 _BULLET = re.compile(r"([•◦▪▫‣●○■□◆◇➢➤✓✔✗☐☑❑❒❖∗·–—*-]|\(?(\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)])(?= |$)")
+_ROUND = frozenset("•◦▪▫‣●○■□◆◇➢➤✓✔✗☐☑❑❒❖")
+"""Bullets that are nothing else; a dash or a letter may also start a formula or a heading."""
+_LINK = re.compile(r"(?:https?://|www\.|[\w.+-]+@)\S+")
 _LABEL = re.compile(r"\(?[\dA-Za-z]{1,3}(\.\d{1,2})*[.):]?|[^\w\s]")
 _NUMBERED = re.compile(
-    r"(?:(?:chapter|part|section|appendix|lecture|kapitel)\s+)?(?:(\d{1,2}(?:\.\d{1,2}){0,4})|[A-Z]|[IVX]{1,5})[.:)]?\s+(?=[^\W\d_])",
-    re.I,
+    r"(?:(?i:chapter|part|section|appendix|lecture)\s+(?:\d{1,2}|[A-Z]|[IVX]{1,5})\b[.:)]?"
+    r"|(\d{1,2}(?:\.\d{1,2}){0,4})[.:)]?|(?:[A-Z]|[IVX]{1,5})[.:)])\s+(?=[^\W\d_])"
 )
 _MATH = re.compile(r"[=<>≤≥⩽⩾≠≈∼←→↔⟶∈∉∀∃∑∏∫√∂∇∞±×·|^_+−\u0370-\u03ff]")
 _LONG_WORD = re.compile(r"[^\W\d_]{3,}")
@@ -122,12 +125,13 @@ def pieces_of(
     tags = _settled(lines, tags, style)
     groups: list[_Group] = []
     for i, (line, tag) in enumerate(zip(lines, tags, strict=True)):
-        if i and _continues(groups[-1], tag, lines[i - 1], line, style, levels.get(i, 0)):
-            if tag == "item" or tag == groups[-1].tag in ("code", "table"):
-                groups[-1].parts.append([])
+        alone = _Group(tag, [[(line, tag)]], levels.get(i, 0))
+        if not i or not _continues(groups[-1], alone, lines[i - 1], style):
+            groups.append(alone)
+        elif tag == "item" or tag == groups[-1].tag in ("code", "table"):
+            groups[-1].parts.extend(alone.parts)
         else:
-            groups.append(_Group(tag, [[]], levels.get(i, 0)))
-        groups[-1].parts[-1].append((line, tag))
+            groups[-1].parts[-1].extend(alone.parts[0])
     return [_piece(group, page, words, style) for group in groups]
 
 
@@ -163,10 +167,12 @@ def _outlined(lines: Sequence[Line], outline: Sequence[OutlineEntry]) -> dict[in
 
 def _tag(lines: Sequence[Line], i: int, style: Style) -> Tag:
     line = lines[i]
-    if line.mono and not style.mono:
+    if line.mono and not style.mono and not _LINK.fullmatch(line.text):
         return "code"
     if len(_cells(line)) > 1 or _LEADER.search(line.text):
         return "table"
+    if _BULLET.match(line.text) and line.text[0] in _ROUND:
+        return "item"
     if _is_formula(line):
         return "formula"
     if _is_heading(lines, i, style):
@@ -182,11 +188,13 @@ def _cells(line: Line) -> Sequence[str]:
 
 
 def _is_formula(line: Line) -> bool:
-    tokens = line.text.split()
-    words = [w for w in _LONG_WORD.findall(line.text) if not _FUNCTION.fullmatch(w)]
-    if _SENTENCE.match(line.text):
+    text = line.text
+    if not any(ch.isalnum() for ch in text):
+        return True
+    if _SENTENCE.match(text) or not _MATH.search(text):
         return False
-    return bool(_MATH.search(line.text)) and sum(map(len, words)) <= 0.25 * len("".join(tokens)) and len(words) < 5
+    words = [w for w in _LONG_WORD.findall(text) if not (_FUNCTION.fullmatch(w) or (w.isupper() and len(w) < 5))]
+    return len(words) < 5 and sum(map(len, words)) <= 0.25 * len("".join(text.split()))
 
 
 def _is_heading(lines: Sequence[Line], i: int, style: Style) -> bool:
@@ -213,7 +221,9 @@ def _is_heading(lines: Sequence[Line], i: int, style: Style) -> bool:
         return True
     after = lines[i + 1] if i + 1 < len(lines) else None
     alone = after is None or after.column != line.column or line.y - after.y > 1.15 * style.gap(line)
-    return alone and (text.isupper() or bool(_NUMBERED.match(text) and not _END.search(text))) and letters > 3
+    number = _NUMBERED.match(text)
+    titled = number is not None and not text[number.end()].islower() and not _END.search(text)
+    return alone and letters > 3 and (text.isupper() or titled)
 
 
 def _settled(lines: Sequence[Line], tags: list[Tag], style: Style) -> list[Tag]:
@@ -244,13 +254,15 @@ def _flows(before: Line, line: Line, style: Style) -> bool:
     return full and line.x0 - line.left < line.size and before.y - line.y < 1.5 * style.gap(line)
 
 
-def _continues(group: _Group, tag: Tag, before: Line, line: Line, style: Style, level: int) -> bool:
+def _continues(group: _Group, alone: _Group, before: Line, style: Style) -> bool:
+    """Return whether the line of `alone`, which comes after `before`, belongs to the group."""
     kind, last = group.tag, group.parts[-1]
+    line, tag = alone.parts[0][0]
     usual = style.gap(line)
     gap = before.y - line.y if before.column == line.column else -1.0
     if kind == "heading" or tag == "heading":
-        same = kind == tag and level == group.level and _alike(before, line) and before.bold == line.bold
-        return same and len(last) < 3 and 0 <= gap < 1.6 * line.size
+        same = kind == tag and alone.level == group.level and _alike(before, line) and before.bold == line.bold
+        return same and len(last) < 3 and 0 <= gap < 1.8 * line.size
     if kind in ("code", "table") or tag in ("code", "table"):
         return kind == tag and 0 <= gap < 4 * usual
     if tag == "item":
@@ -294,7 +306,9 @@ def _piece(group: _Group, page: int, words: Vocabulary, style: Style) -> Piece:
         return _rows("code", _indented(lines, style), page, lines)
     if group.tag == "table":
         piece = _rows("table", [_LEADER.sub(" … ", "  ".join(line.cells)) for line in lines], page, lines)
-        dotted = sum(bool(_CONTENTS.search(line.text)) for line in lines)
+        if all(_is_formula(line) for line in lines):
+            return Piece("prose", piece.text, page, lines, piece.units)
+        dotted = sum(bool(_CONTENTS.search(line.text[-300:])) for line in lines)
         piece.contents = dotted > 2 and 2 * dotted >= len(lines)
         return piece
     texts = [_flowing(part, words) for part in group.parts]
@@ -342,16 +356,18 @@ def headings_of(pieces: Sequence[Piece], title: str | None) -> None:
     """Set the level of every heading: a bookmark's own, else by size, weight and section number.
 
     Large lines of the title page that are no headings (authors, a date) become prose: no running text
-    follows them there, and their style never comes back.
+    follows them there, or the title stands right before them, and their style does not come back.
     """
     found = [piece for piece in pieces if piece.kind == "heading"]
     uses = Counter(_style_of(piece) for piece in found)
+    before: Piece | None = None
     for piece, after in zip(pieces, (*pieces[1:], None), strict=True):
-        opens = after is not None and after.page == piece.page and after.kind != "heading"
-        opens = opens and after is not None and (len(after.text) > 80 or bool(_END.search(after.text)))
-        rare = uses[_style_of(piece)] < 4 and piece.page == 1
-        if piece.kind == "heading" and rare and not opens and not piece.level and piece.text != title:
-            piece.kind = "heading" if _NUMBERED.match(piece.text) else "prose"
+        if piece.kind == "heading" and piece.page == 1 and not piece.level and piece.text != title:
+            use = uses[_style_of(piece)]
+            byline = use == 1 and before is not None and before.text == title
+            if (byline or (use < 4 and not _opens(piece, after))) and not _NUMBERED.match(piece.text):
+                piece.kind = "prose"
+        before = piece
     found = [piece for piece in found if piece.kind == "heading"]
     known = {_style_of(piece): piece.level for piece in found if piece.level}
     deepest = max(known.values(), default=0)
@@ -360,6 +376,13 @@ def headings_of(pieces: Sequence[Piece], title: str | None) -> None:
         style = _style_of(piece)
         if not piece.level:
             piece.level = known.get(style) or (deepest + 1 + ranked.index(style) if style in ranked else 1)
+
+
+def _opens(piece: Piece, after: Piece | None) -> bool:
+    """Return whether running text follows a heading on its page."""
+    if after is None or after.page != piece.page or after.kind == "heading":
+        return False
+    return len(after.text) > 80 or bool(_END.search(after.text))
 
 
 def _style_of(piece: Piece) -> tuple[float, bool, int]:

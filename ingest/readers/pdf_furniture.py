@@ -41,14 +41,18 @@ def without_furniture(pages: Sequence[Page], body_size: float) -> list[list[Word
     """Return the words of each page without lines that repeat at its top or bottom, digits aside.
 
     A line repeats where at least three pages, and more than half of all pages or of the odd or even ones,
-    have it; a page number is one that counts along with the pages.
+    have it, or both pages of two; a page number is one that counts along with the pages.
     """
-    rows = [rows_of(words) for words, _ in pages]
-    gaps = sorted(a.y - b.y for page in rows for a, b in pairwise(page))
-    usual = gaps[len(gaps) // 2] if gaps else 0.0
+    gaps: list[float] = []
+    ends: list[tuple[list[Row], list[Row]]] = []
+    for words, _ in pages:
+        rows = rows_of(words)
+        gaps.extend(above.y - below.y for above, below in pairwise(rows))
+        ends.append((rows[: _DEPTH + 1], rows[: -_DEPTH - 2 : -1]))
+    usual = statistics.median(gaps) if gaps else 0.0
     edges = [
         edge
-        for number, (page, (_, span)) in enumerate(zip(rows, pages, strict=True))
+        for number, (page, (_, span)) in enumerate(zip(ends, pages, strict=True))
         for edge in _edges(number, page, span, usual, body_size)
     ]
     dropped: defaultdict[int, set[int]] = defaultdict(set)
@@ -58,11 +62,11 @@ def without_furniture(pages: Sequence[Page], body_size: float) -> list[list[Word
 
 
 def _edges(
-    page: int, rows: Sequence[Row], span: tuple[float, float], usual: float, body_size: float
+    page: int, ends: tuple[list[Row], list[Row]], span: tuple[float, float], usual: float, body_size: float
 ) -> Iterable[_Edge]:
     """Yield the rows in the margins that a gap parts from the text, which the first lines of a page are not."""
     bottom, top = span
-    for zone, ordered in (("top", rows), ("bottom", rows[::-1])):
+    for zone, ordered in zip(("top", "bottom"), ends, strict=True):
         parted = [
             depth
             for depth, row in enumerate(ordered[:_DEPTH], 1)
@@ -79,6 +83,9 @@ def _edges(
 
 def _often(pages: Iterable[int], total: int) -> bool:
     seen = set(pages)
+    if total == 2:
+        # Both sides of a sheet: there is no third page to ask, but the margin and the gap speak for it.
+        return len(seen) == 2
     return any(
         len(part) >= MIN_PAGES and 2 * len(part) > size
         for part, size in (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from ingest.readers.pdf_ink import WORD_GAP, Word
 from ingest.readers.pdf_rows import Row, cells_of, is_rtl, rows_of
@@ -64,17 +64,7 @@ def find_gutter(words: Sequence[Word], like: Gutter | None = None, share: float 
     rows = rows_of(words)
     left, right = min(w.x0 for w in words), max(w.x1 for w in words)
     width = right - left
-    blocked = [0] * (int(width) + 2)
-    for row in rows:
-        start, end, size = row.words[0].x0, row.words[0].x0, row.size
-        for word in (*row.words, None):
-            if word is not None and word.x0 - end < GUTTER * min(size, word.size):
-                end, size = max(end, word.x1), word.size
-                continue
-            for x in range(round(start - left), round(end - left) + 1):
-                blocked[min(x, len(blocked) - 1)] += 1
-            if word is not None:
-                start, end, size = word.x0, word.x1, word.size
+    blocked = _blocked(rows, left, int(width) + 2)
     em = statistics.median(row.size for row in rows)
     low, high = (0.2 * width, 0.8 * width) if like is None else (like.x0 - left - em, like.x1 - left + em)
     xs = range(max(0, round(low)), min(len(blocked), round(high)))
@@ -99,6 +89,22 @@ def find_gutter(words: Sequence[Word], like: Gutter | None = None, share: float 
     text = first_full > max(1, share * first) and second_full > max(1, share * second)
     enough = first_full + second_full > max(5, 0.15 * (first + second))
     return gutter if text and enough and len(best) >= 0.5 * em else None
+
+
+def _blocked(rows: Sequence[Row], left: float, width: int) -> list[int]:
+    """Count, for every point across the page, the rows with ink or no more than a word gap there."""
+    changes = [0] * (width + 1)
+    for row in rows:
+        start, end, size = row.words[0].x0, row.words[0].x0, row.size
+        for word in (*row.words, None):
+            if word is not None and word.x0 - end < GUTTER * min(size, word.size):
+                end, size = max(end, word.x1), word.size
+                continue
+            changes[round(start - left)] += 1
+            changes[min(round(end - left) + 1, width)] -= 1
+            if word is not None:
+                start, end, size = word.x0, word.x1, word.size
+    return list(accumulate(changes[:width]))
 
 
 def _filled(rows: Sequence[Row], x0: float, x1: float) -> tuple[int, int]:

@@ -36,18 +36,18 @@ def test_compounds_are_found_by_their_parts_too() -> None:
 
 
 def test_grams_stay_inside_words() -> None:
-    """This test ensures that a 4-gram never spans two words and that short words stand whole."""
-    assert grams("model fit") == ["mode", "odel", "fit"]
+    """This test ensures that a 4-gram never spans two words and knows where its word starts and ends."""
+    assert grams("model fit") == ["^mod", "mode", "odel", "del$", "^fit", "fit$"]
 
 
 def test_scores_equal_bm25_worked_out() -> None:
-    """This test ensures that a score is BM25 (Lucene's idf, k1 = 1.5, b = 0.75) as a share of the best."""
+    """This test ensures that a score is BM25 (Lucene's idf, k1 = 0.6, b = 0.9) as a share of the best."""
     index = LexicalIndex.build(["a" * 32, "b" * 32, "c" * 32], ["cat dog", "cat cat mouse bird", "tree"])
     share, _ = index.scores("cat")
     average = (2 + 4 + 1) / 3
 
     def tf(count: int, length: int) -> float:
-        return count / (count + 1.5 * (1 - 0.75 + 0.75 * length / average))
+        return count / (count + 0.6 * (1 - 0.9 + 0.9 * length / average))
 
     idf = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))
     one, two = idf * tf(1, 2), idf * tf(2, 4)

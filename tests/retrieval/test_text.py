@@ -63,6 +63,8 @@ def test_sentences_are_ordered_and_disjoint(text: str) -> None:
         ("<details><summary>Q</summary>", "Q"),
         ("x_i and y_j stay", "x_i and y_j stay"),
         ("$a < b$ and c > d", "$a < b$ and c > d"),
+        ("x <b and c> y, List<Integer>", "x <b and c> y, List<Integer>"),
+        ("```sql select 1 from t```", "select 1 from t"),
         ("What is it? 👶", "What is it?"),
         ("[[Page|shown]] and [[Page]]", "shown and Page"),
     ],

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ingest.pipeline import ingest
-from retrieval.library import quiet
+from retrieval.encoder import Encoder
 from retrieval.store import Home
 
 APP = Path(__file__).parents[2] / "ui" / "app.py"
@@ -155,11 +155,12 @@ def write_material(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
+def room(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder, encoders: Path) -> Room:
     """The small library, ingested."""
-    quiet()
     base = tmp_path_factory.mktemp("library")
     write_material(base / "material")
+    (base / "home").mkdir()
+    (base / "home" / "encoders").symlink_to(encoders)
     ingest(Home(base / "home"), [base / "material"])
     return Room(base / "home", base / "material")
 

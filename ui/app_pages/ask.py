@@ -26,6 +26,7 @@ with bootstrap.sentences_for_errors():
             label_visibility="collapsed",
             on_change=forget_panel,
         )
+        remember((question or "").strip())
         with st.popover("Filters", icon=":material/filter_list:", key="filters"):
             kinds = choose("Kind of passage", "kind", PASSAGE_KINDS)
             names = choose("Topic", "topic", filter_topics(topics, manifest))
@@ -36,14 +37,13 @@ with bootstrap.sentences_for_errors():
                 st.caption("The questions of this session will stand here.")
 
     if not (question or "").strip():
-        st.markdown("##### Try one of these")
+        st.markdown("##### Try one of these", anchors=False)
         ask_buttons("example", desk.examples())
         count = sum(r.passages > 0 for r in manifest.sources)
         st.caption(f"{manifest.passages:,} passages of {count:,} sources. Press / to come back to the field.")
         st.stop()
 
     reading = desk.read(question or "", filters_of(kinds, names, sources))
-    remember(question or "")
     passage, quote = opened(reading.answer)
     left, right = st.columns([11, 10], gap="large") if passage else (st.container(), None)
     with left:

@@ -1,0 +1,143 @@
+"""Fit the confidence model on the dev questions and write retrieval/confidence.json.
+
+    python -m evals.fit_confidence [INDEX] [--library INDEX --answerable FILE... --unanswerable FILE...]
+
+The dev part of the bundled gold is answerable, that of unanswerable.jsonl is not. Further
+libraries with questions of both kinds make the fit hold on material that is not ours; each
+library weighs the same. Probabilities that choose the threshold are cross-validated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evals.gold import GOLD, load_gold, of_split, read_queries
+from evals.metrics import SEED, auroc
+from retrieval import confidence
+from retrieval.library import Library, default_home, quiet
+
+TARGET_ANSWERED = 0.95
+_FOLDS = 5
+_STRENGTH = 1.0  # of the L2 penalty's inverse; features are standardised
+_BINS = 10
+_HITS = 8
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Features `(n, features)`, labels (1: answerable) and weights of the questions of one library."""
+
+    features: Floats
+    labels: Floats
+    weights: Floats
+
+
+def sample(library: Library, answerable: Sequence[str], unanswerable: Sequence[str]) -> Sample:
+    """Search every question; each of the two kinds weighs one half, whatever its number."""
+    rows = []
+    for text in (*answerable, *unanswerable):
+        found = library.searcher.candidates(text)
+        hits = library.searcher.hits(found, _HITS)
+        rows.append(confidence.features(text, found, hits, library.searcher.lexical))
+    yes, no = len(answerable), len(unanswerable)
+    weights = np.concatenate([np.full(yes, 0.5 / yes), np.full(no, 0.5 / no)])
+    return Sample(np.array(rows), np.concatenate([np.ones(yes), np.zeros(no)]), weights)
+
+
+def fit(data: Sample) -> tuple[confidence.Model, Floats]:
+    """Return the model fitted on all questions, and the cross-validated probability of each."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold
+
+    scale = data.features.std(axis=0)
+    scale[scale < 1e-9] = 1.0
+    mean = data.features.mean(axis=0)
+    x = (data.features - mean) / scale
+    weights = data.weights * len(data.labels)
+    held = np.zeros(len(data.labels))
+    for train, test in StratifiedKFold(_FOLDS, shuffle=True, random_state=SEED).split(x, data.labels):
+        part = LogisticRegression(C=_STRENGTH).fit(x[train], data.labels[train], weights[train])
+        held[test] = part.predict_proba(x[test])[:, 1]
+    whole = LogisticRegression(C=_STRENGTH).fit(x, data.labels, weights)
+    model = confidence.Model(
+        tuple(mean.tolist()),
+        tuple(scale.tolist()),
+        tuple(whole.coef_[0].tolist()),
+        float(whole.intercept_[0]),
+        choose_threshold(held, data.labels),
+    )
+    return model, held
+
+
+def choose_threshold(probabilities: Floats, labels: Floats) -> float:
+    """Return the highest threshold at which the target share of answerable questions is still answered."""
+    answerable = np.sort(probabilities[labels == 1])
+    return float(round(answerable[int((1 - TARGET_ANSWERED) * len(answerable))], 4))
+
+
+def reliability(probabilities: Floats, data: Sample) -> list[tuple[float, float, int]]:
+    """Return (mean probability, share answerable, questions) of each tenth of the probability range that has any."""
+    bins = np.minimum((probabilities * _BINS).astype(int), _BINS - 1)
+    rows = []
+    for b in range(_BINS):
+        inside = bins == b
+        if inside.any():
+            share = np.average(data.labels[inside], weights=data.weights[inside])
+            rows.append((float(probabilities[inside].mean()), float(share), int(inside.sum())))
+    return rows
+
+
+def write(model: confidence.Model, path: Path) -> None:
+    data = {
+        "features": list(confidence.FEATURES),
+        "mean": [round(v, 5) for v in model.mean],
+        "scale": [round(v, 5) for v in model.scale],
+        "weights": [round(v, 4) for v in model.weights],
+        "bias": round(model.bias, 4),
+        "threshold": model.threshold,
+    }
+    path.write_text(json.dumps(data, indent=1) + "\n", encoding="ascii")
+
+
+def main() -> None:
+    """Fit, write, and print what the fit is worth."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("index", nargs="?", type=Path, default=None)
+    parser.add_argument("--library", type=Path, help="a further index")
+    parser.add_argument("--answerable", type=Path, nargs="*", default=[], help="its answerable questions (JSONL)")
+    parser.add_argument("--unanswerable", type=Path, nargs="*", default=[], help="its unanswerable questions (JSONL)")
+    options = parser.parse_args()
+    quiet()
+    samples = []
+    with Library.open(options.index or default_home()) as library:
+        gold = [q.text for q in of_split(load_gold(GOLD / "bundled.jsonl"), "dev") if q.spans]
+        none = [q.text for q in of_split(load_gold(GOLD / "unanswerable.jsonl"), "dev")]
+        samples.append(sample(library, gold, none))
+    if options.library:
+        with Library.open(options.library) as library:
+            yes, no = ([t for f in files for _, t in read_queries(f)] for files in (options.answerable, options.unanswerable))
+            samples.append(sample(library, yes, no))
+    data = Sample(*(np.concatenate([getattr(s, name) for s in samples]) for name in ("features", "labels", "weights")))
+    model, held = fit(data)
+    write(model, Path(confidence.__file__).with_name("confidence.json"))
+    yes, no = held[data.labels == 1], held[data.labels == 0]
+    print(f"{len(yes)} answerable, {len(no)} unanswerable; cross-validated AUROC {auroc(yes.tolist(), no.tolist()):.3f}")
+    print(f"threshold {model.threshold}: answered {(yes >= model.threshold).mean():.1%}, declined {(no < model.threshold).mean():.1%}")
+    for name, weight in zip(confidence.FEATURES, model.weights, strict=True):
+        print(f"  {name:22s} {weight:+.3f}")
+    print("reliability (mean probability, share answerable, questions):")
+    for mean, share, count in reliability(held, data):
+        print(f"  {mean:.2f}  {share:.2f}  {count}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""The app in a real browser, on the real server: what a person does, and what a hostile document must not do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Dialog, Page, Request, expect, sync_playwright
+
+from tests.browser import find_chromium
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+LASSO = "When do you prefer the lasso over ridge regression?"
+WAIT = 30_000
+
+
+class Visit:
+    """A page with a record of what it asked for beyond this machine, and of what popped up."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.strangers: list[str] = []
+        self.dialogs: list[str] = []
+        page.on("request", self._note)
+        page.on("dialog", self._dismiss)
+
+    def _note(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob") and parts.hostname not in ("127.0.0.1", "localhost"):
+            self.strangers.append(request.url)
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def open(self, path: str = "/") -> Page:
+        self.page.goto(self.address + path)
+        return self.page
+
+    def ask(self, question: str) -> Page:
+        return self.open(f"/?q={quote(question)}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = find_chromium()
+    assert path, "there is no Chromium for the browser tests; run: python -m tests.browser"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(WAIT)
+    yield Visit(context.new_page(), address)
+    context.close()
+
+
+def marked(page: Page) -> str:
+    """Return the text of the marks in the source panel."""
+    expect(page.locator(".st-key-panel .stMarkdownColoredBackground").first).to_be_visible(timeout=WAIT)
+    return " ".join(page.locator(".st-key-panel .stMarkdownColoredBackground").all_inner_texts())
+
+
+def test_asking_and_opening_a_citation_shows_the_marked_span(visit: Visit) -> None:
+    """This test ensures that one types, presses Enter, and a click on a number in the text marks its source."""
+    page = visit.open()
+    field = page.get_by_label("Your question")
+    expect(field).to_be_focused(timeout=WAIT)
+    page.keyboard.type(LASSO)
+    page.keyboard.press("Enter")
+    expect(page.locator(".st-key-answer")).to_contain_text("Prefer the lasso when few features matter", timeout=WAIT)
+    assert marked(page) == "Prefer the lasso when few features matter and a sparse model is wanted."
+    page.locator(".st-key-answer .stMarkdownBadge", has_text="2").click()
+    mark = page.locator(".st-key-panel .stMarkdownColoredBackground")
+    expect(mark).to_contain_text("Prefer ridge regression when many features matter a little", timeout=WAIT)
+    panel, answer = page.locator(".st-key-panel").bounding_box(), page.locator(".st-key-answer").bounding_box()
+    assert panel
+    assert answer
+    assert panel["x"] >= answer["x"] + answer["width"], "the source stands beside the answer"
+    assert visit.strangers == []
+
+
+def test_the_address_of_a_question_opens_the_same_answer(visit: Visit, browser: Browser) -> None:
+    """This test ensures that a question has an address, and the address, opened anew, the same answer and source."""
+    page = visit.open()
+    page.get_by_label("Your question").fill(LASSO)
+    page.keyboard.press("Enter")
+    expect(page.locator(".st-key-answer")).to_contain_text("Prefer the lasso", timeout=WAIT)
+    page.locator(".st-key-cite-2 button:visible").click()
+    expect(page.locator(".st-key-panel")).to_contain_text("Prefer ridge", timeout=WAIT)
+    page.wait_for_url("**c=2**")
+    assert parse_qs(urlsplit(page.url).query)["q"] == [LASSO]
+    told = page.locator(".st-key-answer").inner_text()
+    again = browser.new_page()
+    again.goto(page.url)
+    expect(again.locator(".st-key-answer")).to_have_text(page.locator(".st-key-answer").text_content() or "", timeout=WAIT)
+    assert again.locator(".st-key-answer").inner_text() == told
+    assert marked(again) == marked(page)
+    again.close()
+
+
+def test_keys_lead_from_the_field_to_the_sources(visit: Visit) -> None:
+    """This test ensures that arrows walk the citations, Enter opens one, and / comes back to the field."""
+    page = visit.ask(LASSO)
+    expect(page.locator(".st-key-cite-2 button:visible")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_label("Your question")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".st-key-cite-2 button:visible")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".st-key-panel .stMarkdownColoredBackground")).to_contain_text("Prefer ridge", timeout=WAIT)
+    page.keyboard.press("/")
+    expect(page.get_by_label("Your question")).to_be_focused()
+
+
+def test_a_pdf_citation_shows_the_right_page_with_the_quote_marked(visit: Visit) -> None:
+    """This test ensures that page 2 is drawn, and drawn with yellow on it."""
+    page = visit.ask("What is the Kalman gain?")
+    picture = page.locator('.st-key-panel img[alt="Page 2 of Estimation handbook, the quote marked"]')
+    expect(picture).to_be_visible(timeout=WAIT)
+    expect(page.locator(".st-key-panel")).to_contain_text("Page 2 of 3")
+    yellow = picture.evaluate(
+        """async (image) => {
+            await image.decode();
+            const canvas = document.createElement('canvas');
+            canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
+            const pen = canvas.getContext('2d');
+            pen.drawImage(image, 0, 0);
+            const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
+            let count = 0;
+            for (let i = 0; i < data.length; i += 4) count += data[i] > 240 && data[i + 1] > 190 && data[i + 2] < 120;
+            return count / (data.length / 4);
+        }"""
+    )
+    assert 0.005 < yellow < 0.2
+
+
+def test_a_hostile_document_does_nothing(visit: Visit) -> None:
+    """This test ensures that scripts, links, images and formulas of a document run nothing and fetch nothing."""
+    questions = (
+        "When do quokkas eat leaves?",
+        "What do quokkas drink daily?",
+        "Where do quokkas sleep at noon?",
+    )
+    for question in questions:
+        page = visit.ask(question)
+        expect(page.locator(".st-key-panel")).to_contain_text("Quokka", timeout=WAIT)
+        main = page.locator('[data-testid="stMain"]')
+        assert main.locator("script").count() == main.locator(".st-key-script script").count()
+        assert main.locator("iframe, object, embed, svg[onload], [onerror], [onmouseover]").count() == 0
+        assert main.locator("a[href]").count() == 0
+        assert main.locator("img").count() == 0
+        page.locator(".st-key-passages summary").first.click()
+    page.wait_for_timeout(500)
+    assert "<script>alert('inline')</script>" in page.locator(".st-key-panel").inner_text()
+    assert "alert('math')" not in page.locator('[data-testid="stMain"] .katex a').all_inner_texts()
+    assert visit.dialogs == []
+    assert visit.strangers == []
+
+
+def test_a_hostile_question_in_the_address_is_only_text(visit: Visit) -> None:
+    """This test ensures that markup in `?q=` is shown in the field and nowhere run."""
+    page = visit.ask("<img src=http://evil.invalid/x onerror=alert(1)> ![a](http://evil.invalid/y) lasso")
+    expect(page.locator('[data-testid="stMain"]')).to_contain_text("passages", timeout=WAIT)
+    page.locator(".st-key-history button").click()
+    expect(page.locator('[class*="st-key-ask-history"]').first).to_be_visible()
+    assert page.locator('[data-testid="stApp"] img').count() == 0
+    assert visit.dialogs == []
+    assert visit.strangers == []
+
+
+def test_an_answer_can_be_taken_along_as_markdown(visit: Visit) -> None:
+    """This test ensures that the export holds the answer and its sources."""
+    page = visit.ask(LASSO)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export").click()
+    text = download.value.path().read_text(encoding="utf-8")
+    assert download.value.suggested_filename == "when-do-you-prefer-the-lasso-over-ridge-regression.md"
+    assert text.startswith(f"# {LASSO}\n\nPrefer the lasso when few features matter and a sparse model is wanted. [1]")
+    assert "(guides/regularization.md)" in text
+
+
+def test_a_narrow_window_needs_no_sideways_scrolling(browser: Browser, address: str) -> None:
+    """This test ensures that all pages fit 380 pixels and an answer can be read and its source opened."""
+    context = browser.new_context(viewport={"width": 380, "height": 780})
+    page = context.new_page()
+    page.goto(f"{address}/?q={quote(LASSO)}")
+    expect(page.locator(".st-key-answer")).to_contain_text("Prefer the lasso", timeout=WAIT)
+    page.locator(".st-key-cite-2 button:visible").click()
+    expect(page.locator(".st-key-panel")).to_be_in_viewport(timeout=WAIT)
+    wide = page.evaluate("document.querySelector('[data-testid=\"stMain\"]').scrollWidth")
+    assert wide <= 380
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_the_contrast_of_wcag_aa(browser: Browser, address: str, scheme: str) -> None:
+    """This test ensures that every visible text on the Ask page has a contrast of 4.5 to 1, in light and dark."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(f"{address}/?q={quote(LASSO)}")
+    assert "Prefer the lasso" in marked(page)
+    background = page.evaluate("getComputedStyle(document.querySelector('[data-testid=\"stApp\"]')).backgroundColor")
+    assert background == ("rgb(251, 249, 245)" if scheme == "light" else "rgb(25, 24, 23)")
+    assert page.evaluate(CONTRAST) == []
+    context.close()
+
+
+CONTRAST = """() => {
+    const parse = (color) => {
+        const canvas = document.createElement('canvas'); canvas.width = canvas.height = 1;
+        const pen = canvas.getContext('2d'); pen.fillStyle = color; pen.fillRect(0, 0, 1, 1);
+        const [r, g, b, a] = pen.getImageData(0, 0, 1, 1).data; return [r, g, b, a / 255];
+    };
+    const over = (top, below) => [0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
+    const light = (color) => {
+        const [r, g, b] = color.map((v) => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; });
+        return .2126 * r + .7152 * g + .0722 * b;
+    };
+    const found = [];
+    const walker = document.createTreeWalker(document.querySelector('[data-testid="stApp"]'), NodeFilter.SHOW_TEXT);
+    for (let node; (node = walker.nextNode());) {
+        const box = node.parentElement;
+        if (!node.textContent.trim() || !box.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+        if (box.closest('script, style, .katex-mathml, [data-testid="stIconMaterial"]') || !box.getClientRects().length) continue;
+        const chain = []; for (let e = box; e; e = e.parentElement) chain.unshift(e);
+        let below = [255, 255, 255, 1], opacity = 1;
+        for (const e of chain) {
+            const style = getComputedStyle(e);
+            opacity *= Number(style.opacity);
+            below = over(parse(style.backgroundColor), below);
+        }
+        const ink = parse(getComputedStyle(box).color); ink[3] *= opacity;
+        const [a, b] = [light(over(ink, below)), light(below)].sort((x, y) => y - x);
+        if ((a + .05) / (b + .05) < 4.5) found.push([node.textContent.trim().slice(0, 40), ((a + .05) / (b + .05)).toFixed(2)]);
+    }
+    return found;
+}"""
