@@ -124,14 +124,20 @@ def main() -> None:
         samples.append(sample(library, gold, none))
     if options.library:
         with Library.open(options.library) as library:
-            yes, no = ([t for f in files for _, t in read_queries(f)] for files in (options.answerable, options.unanswerable))
+            yes, no = (
+                [t for f in files for _, t in read_queries(f)] for files in (options.answerable, options.unanswerable)
+            )
             samples.append(sample(library, yes, no))
     data = Sample(*(np.concatenate([getattr(s, name) for s in samples]) for name in ("features", "labels", "weights")))
     model, held = fit(data)
     write(model, Path(confidence.__file__).with_name("confidence.json"))
     yes, no = held[data.labels == 1], held[data.labels == 0]
-    print(f"{len(yes)} answerable, {len(no)} unanswerable; cross-validated AUROC {auroc(yes.tolist(), no.tolist()):.3f}")
-    print(f"threshold {model.threshold}: answered {(yes >= model.threshold).mean():.1%}, declined {(no < model.threshold).mean():.1%}")
+    print(
+        f"{len(yes)} answerable, {len(no)} unanswerable; cross-validated AUROC {auroc(yes.tolist(), no.tolist()):.3f}"
+    )
+    print(
+        f"threshold {model.threshold}: answered {(yes >= model.threshold).mean():.1%}, declined {(no < model.threshold).mean():.1%}"
+    )
     for name, weight in zip(confidence.FEATURES, model.weights, strict=True):
         print(f"  {name:22s} {weight:+.3f}")
     print("reliability (mean probability, share answerable, questions):")

@@ -76,7 +76,8 @@ def ask_buttons(name: str, questions: Sequence[str]) -> None:
 def show_next(reading: Reading) -> None:
     """Offer questions nearby, and topics related to the one the answer came from."""
     if reading.follow_ups:
-        st.markdown("###### Ask next" if reading.answer.answered else "###### Questions your library answers", anchors=False)
+        heading = "Ask next" if reading.answer.answered else "Questions your library answers"
+        st.markdown(f"###### {heading}", anchors=False)
         ask_buttons("next", reading.follow_ups)
     if reading.related:
         st.markdown("###### Related topics", anchors=False)

@@ -19,7 +19,7 @@ CONTEXT = 700  # characters shown before and after a passage
 LONGEST = 6000  # characters of an excerpt; what is longer is cut and says so
 MAX_QUESTION = 2000  # characters in the field; an address longer than this is refused by some browsers
 _NEAR = 0.35  # cosine of a question entry to what was asked; below it they share no subject
-_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)
+_FRONT_MATTER = re.compile(r"\A---[ \t\r]*\n.*?\n---[ \t\r]*\n", re.S)
 _BLOCK_START = ("```", "~~~", "|", "$$", "\\[")
 _PLAIN = {".pdf", ".txt"}
 _WORD = re.compile(r"[\w+#@.'’/-]*\w[+#]*")
@@ -140,7 +140,7 @@ def _window(text: str, passage: Span, quote: Span, context: int) -> Span:
 
 def _paragraphs(text: str) -> Iterator[Span]:
     """Yield the spans between empty lines, fenced code and display formulas kept whole."""
-    front = _FRONT_MATTER.match(text.replace("\r\n", " \n")) if text.startswith("---") else None
+    front = _FRONT_MATTER.match(text)
     at = start = front.end() if front else 0
     closing = ""
     for line in text[at:].splitlines(keepends=True):

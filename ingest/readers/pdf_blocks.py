@@ -24,18 +24,18 @@ _ROUND = frozenset("•◦▪▫‣●○■□◆◇➢➤✓✔✗☐☑❑❒
 """Bullets that are nothing else; a dash or a letter may also start a formula or a heading."""
 _LINK = re.compile(r"(?:https?://|www\.|[\w.+-]+@)\S+")
 _LABEL = re.compile(r"\(?[\dA-Za-z]{1,3}(\.\d{1,2})*[.):]?|[^\w\s]")
-_NUMBERED = re.compile(
+NUMBERED = re.compile(
     r"(?:(?i:chapter|part|section|appendix|lecture)\s+(?:\d{1,2}|[A-Z]|[IVX]{1,5})\b[.:)]?"
-    r"|(\d{1,2}(?:\.\d{1,2}){0,4})[.:)]?|(?:[A-Z]|[IVX]{1,5})[.:)])\s+(?=[^\W\d_])"
+    r"|((?:[A-Z]\.)?\d{1,2}(?:\.\d{1,2}){0,4})[.:)]?|(?:[A-Z]|[IVX]{1,5})[.:)])\s+(?=[^\W\d_])"
 )
-_MATH = re.compile(r"[=<>≤≥⩽⩾≠≈∼←→↔⟶∈∉∀∃∑∏∫√∂∇∞±×·|^_+−\u0370-\u03ff]")
+_MATH = re.compile(r"[=<>≤≥⩽⩾≠≈∼←→↔⟶∈∉∀∃∑∏∫√∂∇∞±×·|+−\u0370-\u03ff]|(?<!\w)\w[_^]|\)[_^]")
 _LONG_WORD = re.compile(r"[^\W\d_]{3,}")
 _SENTENCE = re.compile(r"[^\W\d_]{4,}:? [^\W\d_]{2,} ")
 _FUNCTION = re.compile(
     r"(?:log|exp|max|min|arg|lim|sup|inf|sin|cos|tan|tanh|det|Var|Cov|std|sgn|sign|rank|softmax|ReLU|if|opt|for|all)+",
     re.I,
 )
-_END = re.compile(r"[.!?:;。！？؟…][\"'”’)\]]*$")
+ENDED = re.compile(r"[.!?:;。！？؟…][\"'”’)\]]*$")
 _CONTENTS = re.compile(r"(?:(?:\s?[.·]){4,}|…)\s*(?:\d{1,4}|[ivxl]{1,6})$")
 _LEADER = re.compile(r"\s*(?:(?:\s?[.·]){4,}|…{2,})\s*")
 
@@ -79,7 +79,7 @@ class Style:
         sizes: Counter[float] = Counter()
         bold = mono = 0
         for line in lines:
-            sizes[_step(line.size)] += len(line.text)
+            sizes[step(line.size)] += len(line.text)
             bold += line.bold * len(line.text)
             mono += line.mono * len(line.text)
         total = max(1, sum(sizes.values()))
@@ -87,23 +87,23 @@ class Style:
         for above, below in pairwise(lines):
             gap = above.y - below.y
             if above.column == below.column and _alike(above, below) and 0.8 < gap / below.size < 2.2:
-                gaps[_step(below.size)].append(gap)
+                gaps[step(below.size)].append(gap)
         leading = {size: _leading(found) for size, found in gaps.items() if len(found) > 3}
         return cls(max(sizes, key=lambda s: (sizes[s], s), default=10.0), bold > total / 2, mono > 0.8 * total, leading)
 
     def gap(self, line: Line) -> float:
         """Return the usual distance between lines of this size."""
-        known = self.leading.get(_step(line.size))
+        known = self.leading.get(step(line.size))
         return known or line.size * self.leading.get(self.size, 1.25 * self.size) / self.size
 
 
 def _leading(gaps: Sequence[float]) -> float:
     """Return the smallest distance that is common: where paragraphs are short, most distances are between them."""
-    counts = Counter(map(_step, gaps))
+    counts = Counter(map(step, gaps))
     return min(gap for gap in counts if counts[gap] >= 0.2 * max(counts.values()))
 
 
-def _step(size: float) -> float:
+def step(size: float) -> float:
     return round(2 * size) / 2
 
 
@@ -113,7 +113,7 @@ def _alike(a: Line, b: Line) -> bool:
 
 def key_of(title: str) -> str:
     """Return what two spellings of one title share: letters and digits, without a section number."""
-    return "".join(ch for ch in _NUMBERED.sub("", title).casefold() if ch.isalnum())
+    return "".join(ch for ch in NUMBERED.sub("", title).casefold() if ch.isalnum())
 
 
 def pieces_of(
@@ -193,7 +193,7 @@ def _is_formula(line: Line) -> bool:
         return True
     if _SENTENCE.match(text) or not _MATH.search(text):
         return False
-    words = [w for w in _LONG_WORD.findall(text) if not (_FUNCTION.fullmatch(w) or (w.isupper() and len(w) < 5))]
+    words = [w for w in _LONG_WORD.findall(text) if not (_FUNCTION.fullmatch(w) or (w.isupper() and len(w) < 4))]
     return len(words) < 5 and sum(map(len, words)) <= 0.25 * len("".join(text.split()))
 
 
@@ -221,8 +221,8 @@ def _is_heading(lines: Sequence[Line], i: int, style: Style) -> bool:
         return True
     after = lines[i + 1] if i + 1 < len(lines) else None
     alone = after is None or after.column != line.column or line.y - after.y > 1.15 * style.gap(line)
-    number = _NUMBERED.match(text)
-    titled = number is not None and not text[number.end()].islower() and not _END.search(text)
+    number = NUMBERED.match(text)
+    titled = number is not None and not text[number.end()].islower() and not ENDED.search(text)
     return alone and letters > 3 and (text.isupper() or titled)
 
 
@@ -286,7 +286,7 @@ def _hangs(line: Line, item: Line) -> bool:
 def _breaks(before: Line, line: Line, style: Style) -> bool:
     """Return whether a new paragraph starts at `line`."""
     text, gap = line.text, before.y - line.y
-    ended = bool(_END.search(before.text))
+    ended = bool(ENDED.search(before.text))
     new = ended or not text[0].islower()
     if not _alike(before, line) or before.column != line.column or gap < 0:
         return new or not _alike(before, line)
@@ -350,53 +350,3 @@ def _indented(lines: Sequence[Line], style: Style) -> list[str]:
         text = "  ".join(line.cells)
         texts.append(" " * round((line.x0 - left) / width) + text if width else text)
     return texts
-
-
-def headings_of(pieces: Sequence[Piece], title: str | None) -> None:
-    """Set the level of every heading: a bookmark's own, else by size, weight and section number.
-
-    Large lines of the title page that are no headings (authors, a date) become prose: no running text
-    follows them there, or the title stands right before them, and their style does not come back.
-    """
-    found = [piece for piece in pieces if piece.kind == "heading"]
-    uses = Counter(_style_of(piece) for piece in found)
-    before: Piece | None = None
-    for piece, after in zip(pieces, (*pieces[1:], None), strict=True):
-        if piece.kind == "heading" and piece.page == 1 and not piece.level and piece.text != title:
-            use = uses[_style_of(piece)]
-            byline = use == 1 and before is not None and before.text == title
-            if (byline or (use < 4 and not _opens(piece, after))) and not _NUMBERED.match(piece.text):
-                piece.kind = "prose"
-        before = piece
-    found = [piece for piece in found if piece.kind == "heading"]
-    known = {_style_of(piece): piece.level for piece in found if piece.level}
-    deepest = max(known.values(), default=0)
-    ranked = sorted({_style_of(piece) for piece in found if piece.text != title} - set(known))
-    for piece in found:
-        style = _style_of(piece)
-        if not piece.level:
-            piece.level = known.get(style) or (deepest + 1 + ranked.index(style) if style in ranked else 1)
-
-
-def _opens(piece: Piece, after: Piece | None) -> bool:
-    """Return whether running text follows a heading on its page."""
-    if after is None or after.page != piece.page or after.kind == "heading":
-        return False
-    return len(after.text) > 80 or bool(_END.search(after.text))
-
-
-def _style_of(piece: Piece) -> tuple[float, bool, int]:
-    """Order styles from the top of a document's structure down."""
-    line = piece.lines[0]
-    number = _NUMBERED.match(piece.text)
-    depth = number[1].count(".") if number and number[1] else 0
-    return -_step(line.size), not line.bold, depth
-
-
-def largest_heading(pieces: Sequence[Piece]) -> str | None:
-    """Return the largest heading of the first two pages that stands there once, the first of equals."""
-    texts = Counter(piece.text for piece in pieces)
-    first = [piece for piece in pieces if piece.kind == "heading" and piece.page <= 2 and texts[piece.text] == 1]
-    if not first:
-        return None
-    return max(first, key=lambda piece: (_step(piece.lines[0].size), -piece.page)).text

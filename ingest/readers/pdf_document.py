@@ -11,9 +11,10 @@ from itertools import groupby
 from pathlib import Path
 
 from ingest.documents import Block, Document
-from ingest.readers.pdf_blocks import OutlineEntry, Piece, Style, headings_of, key_of, largest_heading, pieces_of
+from ingest.readers.pdf_blocks import OutlineEntry, Piece, Style, key_of, pieces_of
 from ingest.readers.pdf_formulas import fold_formulas
 from ingest.readers.pdf_furniture import without_furniture
+from ingest.readers.pdf_headings import headings_of, largest_heading
 from ingest.readers.pdf_ink import Rule, Word
 from ingest.readers.pdf_layout import Line, find_gutter, lines_of
 from ingest.readers.pdf_mend import Vocabulary, characters

@@ -32,7 +32,8 @@ tags: [lasso, ridge]
 
 Regularization trades a little bias for a larger drop in variance.
 The lasso penalty sets weak weights to exactly zero, so it selects features.
-Ridge regression shrinks all weights and keeps correlated features together, with the objective $\|y - Xw\|^2 + \lambda \|w\|^2$.
+Ridge regression shrinks all weights and keeps correlated features together.
+Its objective is $\|y - Xw\|^2 + \lambda \|w\|^2$.
 
 | Penalty | Effect |
 |---|---|
@@ -71,7 +72,8 @@ hidden = layer(hidden)
 
 ## Learning rate warmup
 
-Warmup raises the learning rate slowly over the first steps, because the early gradients of a transformer are large and noisy.
+Warmup raises the learning rate slowly over the first steps.
+The reason is that the early gradients of a transformer are large and noisy.
 """
 
 BANK = """questions:
@@ -107,11 +109,15 @@ Quokkas drink rain water that gathers in the hollows of rocks. <script>alert('an
 
 PDF_PAGES = (
     "The first page of the estimation handbook introduces estimators and their notation for the rest of the book.",
-    "Kalman filtering alternates a prediction step, which widens the covariance of the state estimate, with an "
-    "update step, which narrows it by weighing each measurement with the Kalman gain. The Kalman gain is the ratio "
-    "of the uncertainty of the state to the total uncertainty of state and measurement.",
-    "The third page closes with particle filters, which represent the posterior by weighted samples and resample "
-    "them when the effective sample size falls.",
+    (
+        "Kalman filtering alternates a prediction step, which widens the covariance of the state estimate, with an "
+        "update step, which narrows it by weighing each measurement with the Kalman gain. The Kalman gain is the ratio "
+        "of the uncertainty of the state to the total uncertainty of state and measurement."
+    ),
+    (
+        "The third page closes with particle filters, which represent the posterior by weighted samples and resample "
+        "them when the effective sample size falls."
+    ),
 )
 
 

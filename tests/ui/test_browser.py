@@ -106,7 +106,9 @@ def test_the_address_of_a_question_opens_the_same_answer(visit: Visit, browser: 
     told = page.locator(".st-key-answer").inner_text()
     again = browser.new_page()
     again.goto(page.url)
-    expect(again.locator(".st-key-answer")).to_have_text(page.locator(".st-key-answer").text_content() or "", timeout=WAIT)
+    expect(again.locator(".st-key-answer")).to_have_text(
+        page.locator(".st-key-answer").text_content() or "", timeout=WAIT
+    )
     assert again.locator(".st-key-answer").inner_text() == told
     assert marked(again) == marked(page)
     again.close()
@@ -234,8 +236,10 @@ CONTRAST = """() => {
     const walker = document.createTreeWalker(document.querySelector('[data-testid="stApp"]'), NodeFilter.SHOW_TEXT);
     for (let node; (node = walker.nextNode());) {
         const box = node.parentElement;
-        if (!node.textContent.trim() || !box.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
-        if (box.closest('script, style, .katex-mathml, [data-testid="stIconMaterial"]') || !box.getClientRects().length) continue;
+        const words = node.textContent.trim();
+        if (!words || !box.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+        if (box.closest('script, style, .katex-mathml, [data-testid="stIconMaterial"]')) continue;
+        if (!box.getClientRects().length) continue;
         const chain = []; for (let e = box; e; e = e.parentElement) chain.unshift(e);
         let below = [255, 255, 255, 1], opacity = 1;
         for (const e of chain) {
@@ -245,7 +249,8 @@ CONTRAST = """() => {
         }
         const ink = parse(getComputedStyle(box).color); ink[3] *= opacity;
         const [a, b] = [light(over(ink, below)), light(below)].sort((x, y) => y - x);
-        if ((a + .05) / (b + .05) < 4.5) found.push([node.textContent.trim().slice(0, 40), ((a + .05) / (b + .05)).toFixed(2)]);
+        const contrast = (a + .05) / (b + .05);
+        if (contrast < 4.5) found.push([words.slice(0, 40), contrast.toFixed(2)]);
     }
     return found;
 }"""
