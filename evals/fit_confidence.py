@@ -135,9 +135,8 @@ def main() -> None:
     print(
         f"{len(yes)} answerable, {len(no)} unanswerable; cross-validated AUROC {auroc(yes.tolist(), no.tolist()):.3f}"
     )
-    print(
-        f"threshold {model.threshold}: answered {(yes >= model.threshold).mean():.1%}, declined {(no < model.threshold).mean():.1%}"
-    )
+    answered, declined = (yes >= model.threshold).mean(), (no < model.threshold).mean()
+    print(f"threshold {model.threshold}: answered {answered:.1%}, declined {declined:.1%}")
     for name, weight in zip(confidence.FEATURES, model.weights, strict=True):
         print(f"  {name:22s} {weight:+.3f}")
     print("reliability (mean probability, share answerable, questions):")

@@ -18,7 +18,7 @@ from ingest.documents import Block, Document, QuestionEntry, Span, passage_kind
 from retrieval.text import one_line, plain, sentences
 from retrieval.types import Entry, Locator, Passage, PassageKind, embedded_text, passage_id
 
-VERSION = 1
+VERSION = 2
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
 

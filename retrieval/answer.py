@@ -1,8 +1,8 @@
 """Hits to a short extractive answer: verbatim sentences in reading order, each with its citation.
 
-A question that matches a question entry is answered by the entry's reference answer.
-Otherwise the sentences of the best hits are scored against the question, and those near
-the best one are kept, neighbors of a chosen sentence a little preferred.
+One passage carries the answer, so that it reads as one thought: a question entry is
+answered by its reference answer, prose by the sentences around the one that answers best.
+Sentences of other passages join only where they score nearly as well and say something else.
 """
 
 from __future__ import annotations
@@ -18,24 +18,26 @@ from retrieval.text import plain, sentences
 from retrieval.types import Citation, Hit, Locator, Passage, Sentence
 
 MAX_SENTENCES = 6
-_HITS = 4  # hits that sentences are taken from
-_MARGIN = 0.12  # a sentence this far below the best is left out
-_HIT_WEIGHT = 0.35  # of the hit's own score in the score of its sentences
-_TERM_WEIGHT = 0.25  # of the share of the question's words that a sentence holds
-_NEIGHBOR = 0.05  # bonus of a sentence beside a better one of the same passage
-_SAME = 0.92  # cosine above which two sentences say the same
+ENTRY_MATCH = 0.75  # cosine of question to question above which the entry's reference answer is the answer
+_HITS = 5  # hits that sentences are taken from
+_CORE = 3  # sentences of the carrying passage when it is prose
+_MARGIN = 0.08  # a sentence of another passage this far below the best is left out
+_HIT_WEIGHT = 0.6  # of the hit's own score in the score of its sentences
+_TERM_WEIGHT = 0.2  # of the share of the question's words that a sentence holds
+_SAME = 0.85  # cosine above which two sentences say the same
 _MIN_WORDS = 4
-ENTRY_MATCH = 0.8  # cosine of question to question above which the entry's reference answer is the answer
 
 TextOf = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
+    """A sentence of a hit, with its place among the sentences of that hit."""
+
     span: tuple[int, int]
     text: str
     hit: Hit
-    order: int
+    place: int
 
 
 def compose(
@@ -46,30 +48,25 @@ def compose(
     `matched` is the hit whose question entry asks the same; `text_of` gives the extracted
     text of a source by path. Empty where no sentence of the hits can stand alone.
     """
-    pool = _entry_sentences(matched, text_of) if matched else _sentences(hits[:_HITS])
+    pool = _entry_sentences(matched, text_of) if matched else []
     if not pool:
-        pool = _sentences(hits[:_HITS])
+        matched = None
+        pool = [c for hit in hits[:_HITS] for c in _passage_sentences(hit)]
     if not pool:
         return (), ()
     vectors = encoder.encode([plain(c.text) for c in pool])
     scores = _scores(question, pool, vectors, encoder.encode_query(question))
-    if matched and len(pool) <= MAX_SENTENCES:
-        chosen = list(range(len(pool)))
-    else:
-        chosen = _choose(pool, scores, vectors, lead=matched is not None)
-    return _cite([pool[i] for i in chosen])
+    chosen = _of_entry(scores) if matched else _of_passages(pool, scores, vectors)
+    return _cite([pool[i] for i in sorted(chosen, key=lambda i: (pool[i].hit.rank, pool[i].span))])
 
 
-def _sentences(hits: Sequence[Hit]) -> list[_Candidate]:
-    found: list[_Candidate] = []
-    for hit in hits:
-        passage, start = hit.passage, hit.passage.locator.span[0]
-        spans = [(start + a, start + b) for a, b in sentences(passage.text)]
-        if passage.entry:  # the question is no part of an answer
-            spans = [s for s in spans if s[0] >= passage.entry.answer[0]]
-        found.extend(
-            _Candidate(s, passage.text[s[0] - start : s[1] - start], hit, len(found) + n) for n, s in enumerate(spans)
-        )
+def _passage_sentences(hit: Hit) -> list[_Candidate]:
+    passage, start = hit.passage, hit.passage.locator.span[0]
+    spans = [(start + a, start + b) for a, b in sentences(passage.text)]
+    if passage.entry:  # the question is no part of an answer, nor are the notes behind it
+        answer = passage.entry.answer
+        spans = [s for s in spans if answer[0] <= s[0] and s[1] <= answer[1]]
+    found = [_Candidate(s, passage.text[s[0] - start : s[1] - start], hit, n) for n, s in enumerate(spans)]
     return [c for c in found if len(c.text.split()) >= _MIN_WORDS]
 
 
@@ -83,36 +80,40 @@ def _entry_sentences(hit: Hit, text_of: TextOf) -> list[_Candidate]:
 
 
 def _scores(question: str, pool: Sequence[_Candidate], vectors: Vectors, asked: Vectors) -> list[float]:
-    cosines = vectors @ asked
     terms = frozenset(words(question))
-    best = max(c.hit.score for c in pool) or 1.0
     return [
         float(cosine)
         + _TERM_WEIGHT * (len(terms & frozenset(words(c.text))) / len(terms) if terms else 0.0)
-        + _HIT_WEIGHT * c.hit.score / best
-        for c, cosine in zip(pool, cosines, strict=True)
+        + _HIT_WEIGHT * c.hit.score
+        for c, cosine in zip(pool, vectors @ asked, strict=True)
     ]
 
 
-def _choose(pool: Sequence[_Candidate], scores: Sequence[float], vectors: Vectors, *, lead: bool) -> list[int]:
-    """Pick up to MAX_SENTENCES: the best, then whatever stays within the margin and says something else."""
-    first = 0 if lead else max(range(len(pool)), key=lambda i: (scores[i], -i))
-    chosen = [first]
-    best = scores[first] if not lead else max(scores)
-    margin = _MARGIN if not lead else 10.0
-    while len(chosen) < MAX_SENTENCES:
-        options = []
-        for i in range(len(pool)):
-            if i in chosen or float(np.max(vectors[chosen] @ vectors[i])) > _SAME:
-                continue
-            beside = any(pool[i].hit is pool[j].hit and abs(pool[i].order - pool[j].order) == 1 for j in chosen)
-            value = scores[i] + _NEIGHBOR * beside
-            if value >= best - margin:
-                options.append((value, -i))
-        if not options:
+def _of_entry(scores: Sequence[float]) -> set[int]:
+    """Choose from a reference answer: all of a short one, else its first sentence and the best of the rest."""
+    order = sorted(range(1, len(scores)), key=lambda i: (-scores[i], i))
+    return {0, *order[: MAX_SENTENCES - 1]}
+
+
+def _of_passages(pool: Sequence[_Candidate], scores: Sequence[float], vectors: Vectors) -> set[int]:
+    """Choose the best sentence with its neighbors, then what nearly reaches it elsewhere and is new."""
+    best = max(range(len(pool)), key=lambda i: (scores[i], -i))
+    mine = [i for i, c in enumerate(pool) if c.hit is pool[best].hit]
+    if pool[best].hit.passage.entry and len(mine) <= MAX_SENTENCES:
+        chosen = set(mine)
+    else:
+        chosen = {best}
+        while len(chosen) < min(_CORE, len(mine)):
+            beside = [i for i in mine if i not in chosen and (i - 1 in chosen or i + 1 in chosen)]
+            if not beside:
+                break
+            chosen.add(max(beside, key=lambda i: (scores[i], -i)))
+    for i in sorted(range(len(pool)), key=lambda i: (-scores[i], i)):
+        if len(chosen) >= MAX_SENTENCES or scores[i] < scores[best] - _MARGIN:
             break
-        chosen.append(-max(options)[1])
-    return sorted(chosen, key=lambda i: (pool[i].hit.rank, pool[i].span))
+        if i not in chosen and float(np.max(vectors[sorted(chosen)] @ vectors[i])) < _SAME:
+            chosen.add(i)
+    return chosen
 
 
 def _cite(chosen: Sequence[_Candidate]) -> tuple[tuple[Sentence, ...], tuple[Citation, ...]]:

@@ -129,7 +129,7 @@ class Searcher:
                 tokens = frozenset(_TOKEN.findall(passage.text.casefold()))
                 twin = next((n for n, other in enumerate(kept) if _overlap(tokens, other) >= _SAME), None)
                 if twin is not None and _may_fold(passage, hits[twin].passage):
-                    hits[twin] = replace(hits[twin], also=(*hits[twin].also, passage.locator))
+                    hits[twin] = _folded(hits[twin], passage)
                     continue
                 if len(hits) == k:
                     return hits
@@ -162,6 +162,14 @@ class Searcher:
         dense = [near[i] if i in near else float(missing[i] @ vector) for i in ids]
         question = [asked[i] if i in asked else float(questions[i] @ vector) if i in questions else -1.0 for i in ids]
         return np.array(dense, dtype=np.float32), np.array(question, dtype=np.float32)
+
+
+def _folded(hit: Hit, passage: Passage) -> Hit:
+    """Add a place to a hit; of equal texts the one that stands first in the library is the hit's own."""
+    mine, other = hit.passage.locator, passage.locator
+    if passage.text == hit.passage.text and (other.path, other.span) < (mine.path, mine.span):
+        return replace(hit, passage=passage, also=(mine, *hit.also))
+    return replace(hit, also=(*hit.also, other))
 
 
 def _overlap(a: frozenset[str], b: frozenset[str]) -> float:

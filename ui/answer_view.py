@@ -73,6 +73,14 @@ def ask_buttons(name: str, questions: Sequence[str]) -> None:
             )
 
 
+def ask_elsewhere(questions: Sequence[str]) -> None:
+    """Show questions as buttons that ask them on the Ask page, from any other page."""
+    with st.container(gap="xxsmall"):
+        for n, question in enumerate(questions):
+            if st.button(logic.label(question), key=f"ask-there-{n}", icon=_ARROW, type="tertiary", wrap=True):
+                st.switch_page("app_pages/ask.py", query_params={"q": question})
+
+
 def show_next(reading: Reading) -> None:
     """Offer questions nearby, and topics related to the one the answer came from."""
     if reading.follow_ups:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from retrieval.errors import IndexMissingError, PrepdeskError
 from retrieval.library import default_home, quiet
+from retrieval.store import CURRENT
 from ui.desk import Desk
 from ui.jobs import Jobs
 from ui.pdf_page import PagePicture, draw
@@ -26,6 +27,11 @@ def home() -> Path:
 def desk() -> Desk:
     """Return the library that all sessions share. Raises what Library.open raises."""
     return _desk(str(home()))
+
+
+def has_index() -> bool:
+    """Tell whether anything was ever ingested."""
+    return (home() / CURRENT).exists()
 
 
 def jobs() -> Jobs:

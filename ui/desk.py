@@ -8,18 +8,22 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from retrieval import Filters, Library
 from retrieval.errors import QueryError
 from retrieval.manifest import Manifest
+from retrieval.status import facts
 from retrieval.text import one_line
 from retrieval.topics import TopicTree
 from retrieval.types import Answer, Passage, Related, Topic
 from ui import logic
+from ui.topic_map import Spot, spots
 
 _KEPT = 256  # answers; an address that is opened again costs nothing
 _NEARBY = 8
 _EXAMPLES = 6
+_LOOKED_THROUGH = 400  # passages of a topic that are looked through for its questions
 _SAMPLE = 12  # passages of an area that are looked through for a question
 
 
@@ -43,6 +47,8 @@ class Desk:
         self._lock = threading.RLock()
         self._readings: OrderedDict[tuple[str, str, Filters | None], Reading] = OrderedDict()
         self._examples: tuple[str, tuple[str, ...]] = ("", ())
+        self._facts: dict[str, Any] = {}
+        self._spots: tuple[str, list[Spot]] = ("", [])
 
     @property
     def manifest(self) -> Manifest:
@@ -58,6 +64,14 @@ class Desk:
     def topics(self) -> TopicTree:
         with self._lock:
             return self.library.topic_tree
+
+    def facts(self) -> dict[str, Any]:
+        """Return the facts of the live generation, disk use among them, worked out once for each."""
+        with self._lock:
+            manifest, folder = self.library.manifest, self.library.home.current()
+            if self._facts.get("generation") != folder.name:
+                self._facts = facts(self.library.home, folder, manifest)
+            return self._facts
 
     def warm(self) -> None:
         """Load the model and the index before the first question needs them."""
@@ -93,6 +107,20 @@ class Desk:
         """Return the topic of that id or name, or the nearest. Raises QueryError where the library has none."""
         with self._lock:
             return self.library.find_topic(name)
+
+    def map(self) -> list[Spot]:
+        """Return the places of the topics on the map, worked out once for each generation."""
+        with self._lock:
+            generation = self.library.generation
+            if self._spots[0] != generation:
+                self._spots = (generation, spots(self.library.topic_tree))
+            return self._spots[1]
+
+    def questions(self, topic: Topic, n: int = 10) -> list[str]:
+        """Return questions of the entries of a topic, in the order they stand in."""
+        passages = self.passages(topic.passages[:_LOOKED_THROUGH])
+        asked = [one_line(p.entry.question) for p in passages if p.entry and p.entry.part == 1]
+        return list(dict.fromkeys(asked))[:n]
 
     def examples(self) -> tuple[str, ...]:
         """Return questions that the library answers, one from each of several areas; the same for one generation."""

@@ -26,6 +26,8 @@ _STYLE = """
 [data-testid="stCaptionContainer"] { opacity: .82; }
 [class*="st-key-cite-"] button { min-height: 1.9rem; padding: 0 .6rem; }
 [class*="st-key-cite-"] button p { font-size: .86rem; }
+[class*="st-key-tree-"] button, [class*="st-key-near-"] button { min-height: 1.9rem; padding: .1rem 0; }
+[class*="st-key-near-"] + div [data-testid="stCaptionContainer"] { padding-left: 1.6rem; }
 [class*="st-key-ask-"] button { min-height: 1.9rem; padding-top: .1rem; padding-bottom: .1rem; }
 .st-key-answer p, .st-key-answer li, .st-key-panel p, .st-key-panel li { line-height: 1.65; }
 .st-key-answer [data-testid="stMarkdownContainer"] { max-width: 46rem; }

@@ -51,10 +51,10 @@ class Jobs:
         with self._lock:
             return self._progress
 
-    def start(self, roots: Sequence[Path], *, rebuild: bool = False) -> bool:
-        """Start an ingest; return False, doing nothing, where one is running."""
-        options = ["--rebuild"] if rebuild else []
-        command = [sys.executable, "-m", "ui.worker", str(self._home), *map(str, roots), *options]
+    def start(self, roots: Sequence[Path], *, remove: Sequence[str] = ()) -> bool:
+        """Start an ingest, or take sources out; return False, doing nothing, where one is running."""
+        options = [f"--remove={path}" for path in remove]
+        command = [sys.executable, "-m", "ui.worker", *options, "--", str(self._home), *map(str, roots)]
         with self._lock:
             if self._progress.state == "running":
                 return False

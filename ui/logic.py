@@ -160,6 +160,19 @@ def _paragraphs(text: str) -> Iterator[Span]:
         yield start, at
 
 
+def text_pages(text: str, length: int = LONGEST) -> list[Span]:
+    """Cut a text into pages of whole paragraphs with about `length` characters, front matter left out."""
+    pages: list[Span] = []
+    for start, end in _paragraphs(text):
+        for a in range(start, end, length):
+            b = min(end, a + length)
+            if pages and b - pages[-1][0] <= length:
+                pages[-1] = (pages[-1][0], b)
+            else:
+                pages.append((a, b))
+    return pages or [(0, len(text))]
+
+
 def snippet(text: str, length: int = 160) -> str:
     """Return the start of a passage as safe Markdown on one line."""
     line = one_line(text)

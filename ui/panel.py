@@ -26,7 +26,7 @@ def show_source(desk: Desk, passage: Locator, quote: Locator | None, on_close: C
         if shown.page is None:
             show_parts(parts)
             return
-        if _show_page(desk, shown, text[slice(*shown.span)]):
+        if show_page(desk, shown, text[slice(*shown.span)]):
             with st.expander("The text as it was read"):
                 show_parts(parts)
         else:
@@ -43,7 +43,7 @@ def show_parts(parts: Sequence[Part]) -> None:
             st.markdown(part.markdown, anchors=False)
 
 
-def _show_page(desk: Desk, shown: Locator, quote: str) -> bool:
+def show_page(desk: Desk, shown: Locator, quote: str) -> bool:
     """Draw the page; tell whether the quote is marked on it."""
     record = desk.manifest.by_path().get(shown.path)
     file = Path(record.file) if record else Path()

@@ -7,8 +7,10 @@ generation that was live stays live.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,19 +19,27 @@ from ingest.pipeline import ingest
 from retrieval.errors import PrepdeskError
 from retrieval.library import quiet
 from retrieval.store import Home
+from ui.shelf import take_out
 
 
-def main(arguments: list[str]) -> int:
-    """Ingest the roots into the library home; with no root and --rebuild, all that is known anew."""
-    rebuild = "--rebuild" in arguments
-    home, *roots = [Path(a) for a in arguments if a != "--rebuild"]
+def main(arguments: Sequence[str]) -> int:
+    """Ingest the roots into the library home, or take the named sources out of it."""
+    parser = argparse.ArgumentParser(prog="ui.worker")
+    parser.add_argument("home", type=Path)
+    parser.add_argument("roots", type=Path, nargs="*")
+    parser.add_argument("--remove", action="append", default=[], metavar="PATH")
+    given = parser.parse_args(arguments)
     quiet()
+    home = Home(given.home)
     try:
-        report = ingest(Home(home), roots, rebuild=rebuild, wait=5.0, progress=_step)
+        if given.remove:
+            report = take_out(home, given.remove, _step)
+        else:
+            report = ingest(home, given.roots, wait=5.0, progress=_step)
     except PrepdeskError as error:
         _say(error=" ".join(str(error).split()))
         return 1
-    _say(report=asdict(report))
+    _say(report={**asdict(report), "removed": [*report.removed, *given.remove]})
     return 0
 
 

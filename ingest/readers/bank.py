@@ -20,7 +20,7 @@ from retrieval.text import one_line
 QUESTION = ("question", "q", "prompt", "title", "front")
 ANSWER = ("answer", "a", "reference_answer", "reference", "solution", "response", "back")
 TOPICS = ("category", "topic", "section", "subject", "deck", "tags", "topics", "keywords")
-_LISTS = ("questions", "entries", "items", "bank", "cards", "data")
+LISTS = ("questions", "entries", "items", "bank", "cards", "data")
 _LEFT_OUT = {"id", "guide", "difficulty", "level", "source", "url", "link", "related"}
 
 
@@ -83,7 +83,7 @@ def _entry_list(value: Any, node: Any) -> tuple[list[Mapping[str, Any]], list[An
     """Return the entries of a bank and their YAML nodes; both empty where there is no list of mappings."""
     if isinstance(value, Mapping):
         keys = [k.value for k, _ in node.value]
-        key = next((k for k in (*_LISTS, *keys) if isinstance(value.get(k), list)), None)
+        key = next((k for k in (*LISTS, *keys) if isinstance(value.get(k), list)), None)
         if key is None or key not in keys:
             return [], []
         return _entry_list(value[key], node.value[keys.index(key)][1])

@@ -35,6 +35,7 @@ _KINDS: dict[str, BlockKind] = {
     "heading_open": "heading",
 }
 _CONTENTS_LINK = re.compile(r"\s*(?:\*\*)?\[[^\]]*\]\(#[^)]*\)(?:\*\*)?\s*$")
+_TITLE_WITHIN = 1500  # characters; a level-1 heading further down is a chapter, not the title
 _BARE_TAGS = re.compile(r"(?:\s|</?[A-Za-z][^>]*>|<!--.*?-->)*$", re.S)
 _SUMMARY = re.compile(r"<summary>.*?</summary>", re.S | re.I)
 
@@ -160,7 +161,8 @@ def _title(front: dict[str, Any], nodes: Sequence[Node], stem: str) -> str:
     if isinstance(front.get("title"), str) and front["title"].strip():
         return one_line(front["title"])
     headings = [node for node in nodes if node.kind == "heading" and one_line(node.inline)]
-    if headings and (headings[0].level == 1 or headings[0] is nodes[0]):
+    at_top = headings and headings[0].span[0] < _TITLE_WITHIN
+    if headings and (headings[0] is nodes[0] or (at_top and headings[0].level == 1)):
         return one_line(headings[0].inline)
     return stem.replace("_", " ").replace("-", " ").strip() or stem
 

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +11,7 @@ import pytest
 from ingest.pipeline import ingest
 from retrieval.encoder import Encoder
 from retrieval.store import Home
-
-APP = Path(__file__).parents[2] / "ui" / "app.py"
+from ui.server import serving
 
 REGULARIZATION = r"""---
 title: Regularization
@@ -171,42 +163,8 @@ def room(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder, encoders: P
     return Room(base / "home", base / "material")
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def serve(home: Path, cwd: Path) -> Iterator[str]:
-    """Run the real app on a free loopback port, from a folder that is not the repository's; yield its address."""
-    port = free_port()
-    flags = [f"--server.port={port}", "--server.headless=true", "--server.address=127.0.0.1"]
-    environment = {**os.environ, "PREP_INDEX": str(home), "HOME": str(cwd)}
-    log = cwd / "server.log"
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", str(APP), *flags],
-            env=environment,
-            cwd=cwd,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
-                break
-            except (urllib.error.URLError, OSError):
-                assert process.poll() is None, log.read_text()
-                time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 @pytest.fixture(scope="session")
 def address(room: Room, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the app on the small library."""
-    yield from serve(room.home, tmp_path_factory.mktemp("elsewhere"))
+    with serving(room.home, tmp_path_factory.mktemp("elsewhere")) as running:
+        yield running

@@ -8,7 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from retrieval.store import Home
-from tests.ui.conftest import APP, Room
+from tests.ui.conftest import Room
+from ui.server import APP
 
 
 def run_app(monkeypatch: pytest.MonkeyPatch, home: Path, **address: str) -> AppTest:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, Request, expect, sync_playwright
 
 from tests.browser import find_chromium
+from tests.ui.conftest import Room
+from ui.server import serving
 
 FLAGS = [
     "--no-sandbox",
@@ -184,6 +190,26 @@ def test_a_hostile_question_in_the_address_is_only_text(visit: Visit) -> None:
     assert visit.strangers == []
 
 
+@pytest.mark.parametrize(("host", "status"), [("", 101), ("evil.invalid", 403)])
+def test_the_app_answers_to_its_own_name_only(address: str, host: str, status: int) -> None:
+    """This test ensures that a page which resolves its own name to this machine cannot read the library."""
+    here = urlsplit(address)
+    assert here.port
+    connection = HTTPConnection("127.0.0.1", here.port, timeout=10)
+    headers = {
+        "Host": host or here.netloc,
+        "Origin": address,
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Protocol": "streamlit",
+    }
+    connection.request("GET", "/_stcore/stream", headers=headers)
+    assert connection.getresponse().status == status
+    connection.close()
+
+
 def test_an_answer_can_be_taken_along_as_markdown(visit: Visit) -> None:
     """This test ensures that the export holds the answer and its sources."""
     page = visit.ask(LASSO)
@@ -203,21 +229,92 @@ def test_a_narrow_window_needs_no_sideways_scrolling(browser: Browser, address: 
     expect(page.locator(".st-key-answer")).to_contain_text("Prefer the lasso", timeout=WAIT)
     page.locator(".st-key-cite-2 button:visible").click()
     expect(page.locator(".st-key-panel")).to_be_in_viewport(timeout=WAIT)
-    wide = page.evaluate("document.querySelector('[data-testid=\"stMain\"]').scrollWidth")
-    assert wide <= 380
+    assert page.evaluate(WIDTH) <= 380
+    for path, sign in (("/topics", '[data-testid="stVegaLiteChart"] svg'), ("/library", '[data-testid="stDataFrame"]')):
+        page.goto(address + path)
+        expect(page.locator(sign)).to_be_visible(timeout=WAIT)
+        assert page.evaluate(WIDTH) <= 380, path
     context.close()
 
 
+WIDTH = "document.querySelector('[data-testid=\"stMain\"]').scrollWidth"
+
+
+@pytest.fixture(scope="module")
+def own_address(room: Room, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an app whose library the test may change."""
+    base = tmp_path_factory.mktemp("own")
+    shutil.copytree(room.home, base / "home", symlinks=True)
+    with serving(base / "home", base) as running:
+        yield running
+
+
+def test_an_uploaded_file_can_be_asked(browser: Browser, own_address: str) -> None:
+    """This test ensures that a file is read while one watches, and answers; its name cannot leave the uploads."""
+    page = browser.new_page()
+    page.goto(f"{own_address}/library")
+    page.get_by_text("Add to the library").first.click()
+    note = "# Zeppelin cookery\n\nThe zeppelin galley boils dumplings with steam from the engine condenser at noon.\n"
+    files = [{"name": "zeppelin.md", "mimeType": "text/markdown", "buffer": note.encode()}]
+    page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(files)  # type: ignore[arg-type]
+    expect(page.get_by_text("zeppelin.md")).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Add to the library").click()
+    expect(page.get_by_text("Done: 1 new")).to_be_visible(timeout=WAIT)
+    page.goto(f"{own_address}/?q={quote('What does the zeppelin galley boil?')}")
+    expect(page.locator(".st-key-panel")).to_contain_text("zeppelin.md", timeout=WAIT)
+    assert "boils dumplings" in marked(page)
+    page.close()
+
+
+def test_a_running_ingest_can_be_cancelled(browser: Browser, own_address: str, tmp_path: Path) -> None:
+    """This test ensures that after a cancel nothing has changed and the app answers as before."""
+    for n in range(300):
+        text = f"# Note {n}\n\n" + " ".join(f"Zebra {n} crosses river {n * k} at hour {k}." for k in range(60))
+        (tmp_path / f"note-{n}.md").write_text(text, encoding="utf-8")
+    page = browser.new_page()
+    page.goto(f"{own_address}/library")
+    page.get_by_text("Add to the library").first.click()
+    page.get_by_role("tab", name="Add a folder").click()
+    page.get_by_label("Folder on this machine").fill(str(tmp_path))
+    page.get_by_role("button", name="Read this folder").click()
+    expect(page.get_by_text("Embedding passages")).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Cancelled. Nothing in the library has changed.")).to_be_visible(timeout=WAIT)
+    page.goto(f"{own_address}/?q={quote(LASSO)}")
+    expect(page.locator(".st-key-answer")).to_contain_text("Prefer the lasso", timeout=WAIT)
+    page.close()
+
+
+def test_a_click_on_the_map_opens_the_topic(visit: Visit) -> None:
+    """This test ensures that a dot leads to its topic, with related ones and questions to practise."""
+    page = visit.open("/topics")
+    dots = page.locator('[data-testid="stVegaLiteChart"] .mark-symbol path[aria-label*="Regularization"]')
+    expect(dots).to_be_visible(timeout=WAIT)
+    dots.click()
+    expect(page.get_by_role("heading", name="Regularization")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_role("button", name=LASSO)).to_be_visible()
+    page.get_by_role("button", name=LASSO).click()
+    expect(page.locator(".st-key-answer")).to_contain_text("Prefer the lasso", timeout=WAIT)
+    assert visit.strangers == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_has_the_contrast_of_wcag_aa(browser: Browser, address: str, scheme: str) -> None:
-    """This test ensures that every visible text on the Ask page has a contrast of 4.5 to 1, in light and dark."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+def test_text_has_the_contrast_of_wcag_aa(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> None:
+    """This test ensures that every visible text on every page has a contrast of 4.5 to 1, in light and dark."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
     page = context.new_page()
-    page.goto(f"{address}/?q={quote(LASSO)}")
-    assert "Prefer the lasso" in marked(page)
-    background = page.evaluate("getComputedStyle(document.querySelector('[data-testid=\"stApp\"]')).backgroundColor")
-    assert background == ("rgb(251, 249, 245)" if scheme == "light" else "rgb(25, 24, 23)")
-    assert page.evaluate(CONTRAST) == []
+    for path, sign in (
+        (f"/?q={quote(LASSO)}", ".st-key-panel .stMarkdownColoredBackground"),
+        (f"/?q={quote('Which visa do I need for a layover in Doha?')}", ".st-key-abstention"),
+        ("/topics?t=Regularization", '[data-testid="stVegaLiteChart"] svg'),
+        ("/library", '[data-testid="stDataFrame"]'),
+    ):
+        page.goto(address + path)
+        expect(page.locator(sign).first).to_be_visible(timeout=WAIT)
+        expect(page.locator('[data-stale="true"]')).to_have_count(0)
+        background = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+        assert background == ("rgb(251, 249, 245)" if scheme == "light" else "rgb(25, 24, 23)")
+        assert page.evaluate(CONTRAST) == [], path
     context.close()
 
 
