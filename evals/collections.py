@@ -31,7 +31,7 @@ def build_library(
         records.append(
             SourceRecord("", "", id_, digest, len(text), 0, title=title, passages=len(mine), indexed_sha256=digest)
         )
-    texts = {r.text_name: collection.documents[r.path][1] for r in records}
+    texts = {r.text_name: Document(collection.documents[r.path][1], r.title, "notes") for r in records}
     with home.writing():
         change = Change(sort_records(records), passages, texts)
         write_generation(home, encoder, change, fresh=True, progress=progress or (lambda *_: None))

@@ -127,7 +127,7 @@ class _Chunker:
         for part, span in enumerate(spans, 1):
             where = context if part == 1 else self._context((*entry.heading, entry.question))
             made = self._passage(span, where, entry.heading, "qa", entry.page)
-            locator = replace(made.locator, lines=entry.lines or made.locator.lines)
+            locator = replace(made.locator, lines=made.locator.lines or entry.lines)
             topics = tuple(dict.fromkeys((*made.topics, *entry.topics)))
             yield replace(made, locator=locator, topics=topics, entry=replace(record, part=part))
 

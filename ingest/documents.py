@@ -6,13 +6,15 @@ citation made from a block is verbatim by construction.
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from retrieval.text import line_starts, lines_of
 from retrieval.types import PassageKind, SourceKind
+
+__all__ = ["Block", "BlockKind", "Document", "QuestionEntry", "Reader", "Span", "line_starts", "passage_kind"]
 
 BlockKind = Literal["prose", "code", "table", "list", "heading"]
 Span = tuple[int, int]
@@ -50,7 +52,11 @@ class QuestionEntry:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file that was read. `line_starts` maps characters to lines, None where lines mean nothing (PDF)."""
+    """A file that was read.
+
+    `line_starts` maps characters to lines of the extracted text, None where lines mean nothing
+    (PDF); `file_lines` gives the line of the file for each of those, where the two differ.
+    """
 
     text: str
     title: str
@@ -61,36 +67,16 @@ class Document:
     area: str | None = None
     related: tuple[str, ...] = ()
     line_starts: tuple[int, ...] | None = field(default=None, repr=False)
+    file_lines: tuple[int, ...] | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = ()
 
     def lines(self, span: Span) -> tuple[int, int] | None:
         """Return the first and last line of a span, 1-based and inclusive."""
-        if self.line_starts is None:
-            return None
-        first = bisect.bisect_right(self.line_starts, span[0])
-        last = bisect.bisect_right(self.line_starts, max(span[0], span[1] - 1))
-        return first, last
+        return None if self.line_starts is None else lines_of(span, self.line_starts, self.file_lines)
 
 
 Reader = Callable[[Path], Document]
 """Reads one file; raises retrieval.errors.ReadError, in one sentence, where it cannot."""
-
-
-def line_starts(text: str) -> tuple[int, ...]:
-    """Return the offset of every line; lines end at \\n, \\r\\n or \\r, as in CommonMark."""
-    starts = [0]
-    i = 0
-    while (i := _next_break(text, i)) != -1:
-        i += 2 if text.startswith("\r\n", i) else 1
-        starts.append(i)
-    return tuple(starts)
-
-
-def _next_break(text: str, start: int) -> int:
-    newline = text.find("\n", start)
-    end = newline if newline != -1 else len(text)
-    carriage = text.find("\r", start, end)
-    return carriage if carriage != -1 else newline
 
 
 def passage_kind(kind: BlockKind) -> PassageKind:

@@ -217,7 +217,7 @@ def _write(
     change = Change(
         sources=sort_records([*plan.keep, *records]),
         passages=passages,
-        texts={r.text_name: documents[r.path].text for r in records if r.passages and r.path in documents},
+        texts={r.text_name: documents[r.path] for r in records if r.passages and r.path in documents},
         stale=() if fresh else (*plan.drop, *documents),
     )
     written = write_generation(home, encoder, change, fresh=fresh, progress=progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ingest.chunk import fingerprint as chunker_fingerprint
+from ingest.documents import Document
 from retrieval import topics
 from retrieval.encoder import Encoder
 from retrieval.errors import IndexCorruptError
@@ -31,7 +33,7 @@ class Change:
 
     sources: tuple[SourceRecord, ...]
     passages: Sequence[Passage]
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, Document] = field(default_factory=dict)
     stale: Sequence[str] = ()
 
 
@@ -134,14 +136,19 @@ def _in_order(dense: DenseIndex) -> list[Passage]:
 
 def _write_texts(folder: Path, change: Change) -> None:
     """Keep the extracted text of every indexed source, so that quotes can be shown in their context."""
-    for name, text in change.texts.items():
-        target = folder / name
-        target.unlink(missing_ok=True)  # it may be linked to the file of the live generation
-        target.write_bytes(text.encode("utf-8", "surrogatepass"))
-    wanted = {r.text_name for r in change.sources}
+    for name, document in change.texts.items():
+        _replace(folder / name, document.text.encode("utf-8", "surrogatepass"))
+        if document.file_lines:
+            _replace(folder / f"{name}.lines", json.dumps(document.file_lines).encode("ascii"))
+    wanted = {name for r in change.sources for name in (r.text_name, f"{r.text_name}.lines")}
     for file in folder.iterdir():
         if file.name not in wanted:
             file.unlink()
+
+
+def _replace(target: Path, content: bytes) -> None:
+    target.unlink(missing_ok=True)  # it may be linked to the file of the live generation
+    target.write_bytes(content)
 
 
 def _verify(folder: Path, manifest: Manifest, lexical_rows: int) -> None:

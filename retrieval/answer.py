@@ -7,8 +7,9 @@ Sentences of other passages join only where they score nearly as well and say so
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -27,7 +28,13 @@ _TERM_WEIGHT = 0.2  # of the share of the question's words that a sentence holds
 _SAME = 0.85  # cosine above which two sentences say the same
 _MIN_WORDS = 4
 
-TextOf = Callable[[str], str]
+
+class Sources(Protocol):
+    """The extracted texts that quotes are taken from."""
+
+    def source_text(self, path: str) -> str: ...
+
+    def quote_locator(self, passage: Passage, span: tuple[int, int]) -> Locator: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +48,14 @@ class _Candidate:
 
 
 def compose(
-    question: str, hits: Sequence[Hit], matched: Hit | None, encoder: Encoder, text_of: TextOf
+    question: str, hits: Sequence[Hit], matched: Hit | None, encoder: Encoder, sources: Sources
 ) -> tuple[tuple[Sentence, ...], tuple[Citation, ...]]:
     """Return the sentences of an answer and their citations, numbered in reading order.
 
-    `matched` is the hit whose question entry asks the same; `text_of` gives the extracted
-    text of a source by path. Empty where no sentence of the hits can stand alone.
+    `matched` is the hit whose question entry asks the same. Empty where no sentence of the
+    hits can stand alone.
     """
-    pool = _entry_sentences(matched, text_of) if matched else []
+    pool = _entry_sentences(matched, sources) if matched else []
     if not pool:
         matched = None
         pool = [c for hit in hits[:_HITS] for c in _passage_sentences(hit)]
@@ -57,7 +64,7 @@ def compose(
     vectors = encoder.encode([plain(c.text) for c in pool])
     scores = _scores(question, pool, vectors, encoder.encode_query(question))
     chosen = _of_entry(scores) if matched else _of_passages(pool, scores, vectors)
-    return _cite([pool[i] for i in sorted(chosen, key=lambda i: (pool[i].hit.rank, pool[i].span))])
+    return _cite([pool[i] for i in sorted(chosen, key=lambda i: (pool[i].hit.rank, pool[i].span))], sources)
 
 
 def _passage_sentences(hit: Hit) -> list[_Candidate]:
@@ -70,12 +77,12 @@ def _passage_sentences(hit: Hit) -> list[_Candidate]:
     return [c for c in found if len(c.text.split()) >= _MIN_WORDS]
 
 
-def _entry_sentences(hit: Hit, text_of: TextOf) -> list[_Candidate]:
+def _entry_sentences(hit: Hit, sources: Sources) -> list[_Candidate]:
     """Return the sentences of the whole reference answer, also those in other parts of the entry."""
     if not hit.passage.entry:
         return []
     start, end = hit.passage.entry.answer
-    answer = text_of(hit.passage.locator.path)[start:end]
+    answer = sources.source_text(hit.passage.locator.path)[start:end]
     return [_Candidate((start + a, start + b), answer[a:b], hit, n) for n, (a, b) in enumerate(sentences(answer))]
 
 
@@ -116,25 +123,12 @@ def _of_passages(pool: Sequence[_Candidate], scores: Sequence[float], vectors: V
     return chosen
 
 
-def _cite(chosen: Sequence[_Candidate]) -> tuple[tuple[Sentence, ...], tuple[Citation, ...]]:
+def _cite(chosen: Sequence[_Candidate], sources: Sources) -> tuple[tuple[Sentence, ...], tuple[Citation, ...]]:
     """Number one citation a sentence, in reading order."""
     made: list[Sentence] = []
     citations: list[Citation] = []
     for n, candidate in enumerate(chosen, 1):
         passage = candidate.hit.passage
-        citations.append(
-            Citation(n, candidate.text, quote_locator(passage, candidate.span, candidate.text), passage.id)
-        )
+        citations.append(Citation(n, candidate.text, sources.quote_locator(passage, candidate.span), passage.id))
         made.append(Sentence(candidate.text, (n,)))
     return tuple(made), tuple(citations)
-
-
-def quote_locator(passage: Passage, span: tuple[int, int], quote: str) -> Locator:
-    """Return where a quote stands: the lines of the quote itself where the passage's lines are those of its text."""
-    locator = passage.locator
-    lines = locator.lines
-    inside = locator.span[0] <= span[0] and span[1] <= locator.span[1]
-    if lines and inside and passage.text.count("\n") == lines[1] - lines[0]:
-        first = lines[0] + passage.text.count("\n", 0, span[0] - locator.span[0])
-        lines = (first, first + quote.count("\n"))
-    return replace(locator, span=span, lines=lines)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +17,13 @@ from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
 from retrieval.search import Filters, Searcher
 from retrieval.store import Home
+from retrieval.text import line_starts, lines_of
 from retrieval.topics import TopicTree
-from retrieval.types import Answer, Hit, Mode, Related, Topic
+from retrieval.types import Answer, Hit, Locator, Mode, Passage, Related, Topic
 
 _ANSWER_HITS = 8
 _NEAREST = 5
+_QUESTIONS = 3
 
 
 def default_home() -> Path:
@@ -97,7 +100,7 @@ class Library:
         if probability >= model.threshold:
             asked = dict(zip(found.ids, found.question.tolist(), strict=True))
             matched = next((h for h in hits[:2] if asked.get(h.passage.id, -1.0) >= answer.ENTRY_MATCH), None)
-            sentences, citations = answer.compose(question, hits, matched, searcher.encoder, self.text)
+            sentences, citations = answer.compose(question, hits, matched, searcher.encoder, generation)
             if sentences:
                 return Answer(question, True, probability, sentences, citations, tuple(hits))
         nearest = generation.topics.nearest(searcher.encoder.encode_query(question), _NEAREST)
@@ -113,7 +116,18 @@ class Library:
         Raises QueryError where the library has no topics.
         """
         tree = self._now().topics
-        return tree.related(self.find_topic(topic), n)
+        found = tree.related(self.find_topic(topic), n)
+        return [replace(related, questions=tuple(self.questions(related.topic, _QUESTIONS))) for related in found]
+
+    def questions(self, topic: Topic, n: int = 10) -> list[str]:
+        """Return up to `n` questions of a topic's entries to practise on, those nearest to its middle first."""
+        generation = self._now()
+        dense = generation.searcher.dense
+        vectors = dense.question_vectors(topic.passages)
+        mean = generation.topics.mean(topic)
+        nearest = sorted(vectors, key=lambda id_: (-float(vectors[id_] @ mean), id_))[:n]
+        passages = dense.passages(nearest)
+        return [entry.question for id_ in nearest if (entry := passages[id_].entry)]
 
     def find_topic(self, name: str) -> Topic:
         """Return the topic of that name, or the nearest one in meaning. Raises QueryError where there is none."""
@@ -164,6 +178,7 @@ class _Generation:
     def __post_init__(self) -> None:
         self.manifest = Manifest.read(self.folder)
         self.records = self.manifest.by_path()
+        self.line_maps: dict[str, tuple[tuple[int, ...], list[int] | None]] = {}
 
     @cached_property
     def searcher(self) -> Searcher:
@@ -173,6 +188,28 @@ class _Generation:
     @cached_property
     def topics(self) -> TopicTree:
         return TopicTree.read(self.folder)
+
+    def source_text(self, path: str) -> str:
+        record = self.records.get(path)
+        if record is None:
+            raise QueryError(f"no source {path!r} in the library; see: prep status --sources")
+        try:
+            return (self.folder / "texts" / record.text_name).read_bytes().decode("utf-8", "surrogatepass")
+        except OSError as error:
+            raise IndexCorruptError(
+                f"the text of {path} is missing from the index; run: prep ingest --rebuild"
+            ) from error
+
+    def quote_locator(self, passage: Passage, span: tuple[int, int]) -> Locator:
+        """Return where a quote of a passage's source stands, with the lines of the quote itself."""
+        if passage.locator.lines is None:
+            return replace(passage.locator, span=span)
+        path = passage.locator.path
+        if path not in self.line_maps:
+            names = self.folder / "texts" / f"{self.records[path].text_name}.lines"
+            numbers = json.loads(names.read_text(encoding="ascii")) if names.is_file() else None
+            self.line_maps[path] = (line_starts(self.source_text(path)), numbers)
+        return replace(passage.locator, span=span, lines=lines_of(span, *self.line_maps[path]))
 
     def close(self) -> None:
         if "searcher" in self.__dict__:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 Span = tuple[int, int]
 
@@ -126,3 +127,27 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[Span]:
         end -= 1
     if any(c.isalnum() for c in text[start:end]):
         yield start, end
+
+
+def line_starts(text: str) -> tuple[int, ...]:
+    """Return the offset of every line; lines end at \\n, \\r\\n or \\r, as in CommonMark."""
+    starts = [0]
+    i = 0
+    while (i := _next_break(text, i)) != -1:
+        i += 2 if text.startswith("\r\n", i) else 1
+        starts.append(i)
+    return tuple(starts)
+
+
+def _next_break(text: str, start: int) -> int:
+    newline = text.find("\n", start)
+    end = newline if newline != -1 else len(text)
+    carriage = text.find("\r", start, end)
+    return carriage if carriage != -1 else newline
+
+
+def lines_of(span: Span, starts: Sequence[int], numbers: Sequence[int] | None = None) -> tuple[int, int]:
+    """Return the first and last line of a span, 1-based and inclusive; `numbers` renames lines where it is given."""
+    first = bisect.bisect_right(starts, span[0])
+    last = bisect.bisect_right(starts, max(span[0], span[1] - 1))
+    return (numbers[first - 1], numbers[last - 1]) if numbers else (first, last)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ TopicKind = Literal["area", "guide", "section", "category", "tag"]
 
 FILE_NAME = "topics.json"
 _MIN_SECTION = 2  # passages; a smaller section is no topic of its own
+_BOILERPLATE = 3  # sources with a section of one name; such a name ("References") is no topic
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,13 @@ def build(passages: Sequence[Passage], vectors: Vectors, records: Mapping[str, S
         for tag in passage.topics:
             if tag != area and not (record.kind == "bank" and passage.locator.heading[:1] == (tag,)):
                 put("tag", _key(tag), row, tag, None)
+    spread = Counter(key[1].rsplit("#", 1)[1] for key in members if key[0] == "section")
     kept = sorted(
-        (key for key, rows in members.items() if key[0] != "section" or len(rows) >= _MIN_SECTION),
+        (
+            key
+            for key, rows in members.items()
+            if key[0] != "section" or (len(rows) >= _MIN_SECTION and spread[key[1].rsplit("#", 1)[1]] < _BOILERPLATE)
+        ),
         key=lambda key: (_ORDER.index(key[0]), key[1]),
     )
     topics = tuple(

@@ -65,9 +65,10 @@ def topic_json(topic: Topic) -> Json:
     }
 
 
-def related_json(topic: Topic, related: list[Related]) -> Json:
+def related_json(topic: Topic, questions: list[str], related: list[Related]) -> Json:
     return {
         "topic": topic_json(topic),
+        "questions": questions,
         "related": [
             {
                 "topic": topic_json(r.topic),

@@ -57,7 +57,7 @@ def test_ingest_ask_search_topics_related_status(prep: Prep, notes: Path, tmp_pa
     assert answer["citations"][0]["source"]["path"] == "bank.yaml"
     shown = prep("ask", "Why is accuracy misleading on imbalanced data?")
     assert "majority class" in shown.stdout
-    assert "[1] bank.yaml > evaluation, lines 3-10" in shown.stdout
+    assert "[1] bank.yaml > evaluation, line 6" in shown.stdout
     hits = output(prep("search", "dropout", "--k", "2", "--json"))
     assert (hits["query"], [h["rank"] for h in hits["hits"]]) == ("dropout", [1, 2])
     assert "cosine" in prep("search", "dropout", "--explain").stdout

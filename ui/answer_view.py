@@ -47,14 +47,14 @@ def show_abstention(reading: Reading) -> None:
         st.info(_NOT_COVERED, icon=":material/menu_book:")
         if reading.nearest:
             st.markdown("###### Nearest topics", anchors=False)
-            show_topics([(t.id, t.name, "") for t in reading.nearest])
+            show_topics([(t.id, literal(t.name), "") for t in reading.nearest])
 
 
 def show_topics(topics: list[tuple[str, str, str]]) -> None:
-    """Show topics (id, name, reason) as buttons that lead to their page."""
+    """Show topics (id, safe name, reason) as buttons that lead to their page."""
     with st.container(horizontal=True, gap="xsmall"):
         for id_, name, why in topics:
-            if st.button(literal(name), key=f"topic-{id_}", help=literal(why) or None):
+            if st.button(name, key=f"topic-{id_}", help=literal(why) or None):
                 st.switch_page("app_pages/topics.py", query_params={"t": id_})
 
 
@@ -81,7 +81,7 @@ def ask_elsewhere(questions: Sequence[str]) -> None:
                 st.switch_page("app_pages/ask.py", query_params={"q": question})
 
 
-def show_next(reading: Reading) -> None:
+def show_next(desk: Desk, reading: Reading) -> None:
     """Offer questions nearby, and topics related to the one the answer came from."""
     if reading.follow_ups:
         heading = "Ask next" if reading.answer.answered else "Questions your library answers"
@@ -89,7 +89,8 @@ def show_next(reading: Reading) -> None:
         ask_buttons("next", reading.follow_ups)
     if reading.related:
         st.markdown("###### Related topics", anchors=False)
-        show_topics([(r.topic.id, r.topic.name, "; ".join(r.reasons)) for r in reading.related])
+        topics = desk.topics.topics
+        show_topics([(r.topic.id, logic.topic_name(r.topic, topics), "; ".join(r.reasons)) for r in reading.related])
 
 
 def show_passages(desk: Desk, answer: Answer) -> None:

@@ -184,11 +184,11 @@ def related(
 
     with _open_or_build(index) as library:
         found = library.find_topic(topic)
-        near = library.related(topic, k)
+        near, questions = library.related(topic, k), library.questions(found)
         if as_json:
-            _print_json(related_json(found, near))
+            _print_json(related_json(found, questions, near))
         else:
-            console.print_related(found, near)
+            console.print_related(found, questions, near)
 
 
 @command(epilog="Example: prep topics")

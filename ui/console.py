@@ -82,7 +82,11 @@ def print_hits(hits: Sequence[Hit], *, explain: bool = False) -> None:
         out.print(Text("   " + (text if len(text) <= 320 else text[:317] + "...")))
 
 
-def print_related(topic: Topic, related: Sequence[Related]) -> None:
+def print_related(topic: Topic, questions: Sequence[str], related: Sequence[Related]) -> None:
+    if questions:
+        out.print(Text(f"Practise on {topic.name}", style="bold"))
+        for question in questions:
+            out.print(Text(f"    {question}"))
     out.print(Text(f"Related to {topic.name}", style="bold"))
     for item in related:
         out.print(Text(f"- {item.topic.name}", style="cyan") + Text(f"  {'; '.join(item.reasons)}", style="dim"))

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from retrieval.lexical import grams, words
 from retrieval.text import one_line
-from retrieval.types import Answer, Citation, Hit, Locator, embedded_text
+from retrieval.types import Answer, Citation, Hit, Locator, Topic, embedded_text
 from ui.safe_markdown import NOWHERE, Part, Span, inline, literal, parts, plain_parts
 
 CONTEXT = 700  # characters shown before and after a passage
@@ -173,12 +173,6 @@ def text_pages(text: str, length: int = LONGEST) -> list[Span]:
     return pages or [(0, len(text))]
 
 
-def snippet(text: str, length: int = 160) -> str:
-    """Return the start of a passage as safe Markdown on one line."""
-    line = one_line(text)
-    return inline(line if len(line) <= length else line[: line.rfind(" ", 0, length)] + " …")
-
-
 def reason(question: str, hit: Hit) -> Reason:
     """Tell which words of the question a passage holds, and of which it has most of the letters."""
     text = embedded_text(hit.passage)
@@ -218,7 +212,14 @@ def _key(question: str) -> str:
 def confidence_words(answer: Answer) -> str:
     """Return the confidence as a word with its number."""
     level = "high" if answer.confidence >= 0.85 else "fair" if answer.confidence >= 0.6 else "low"
-    return f"{level} confidence, {answer.confidence:.0%}"
+    share = "over 99%" if answer.confidence > 0.99 else f"{answer.confidence:.0%}"
+    return f"{level} confidence, {share}"
+
+
+def topic_name(topic: Topic, topics: Sequence[Topic]) -> str:
+    """Return the name of a topic, safe as Markdown; that of a section after its guide's."""
+    above = next((t.name for t in topics if t.id == topic.parent), None) if topic.kind == "section" else None
+    return " › ".join(label(name) for name in (above, topic.name) if name)
 
 
 def export_markdown(answer: Answer) -> str:

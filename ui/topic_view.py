@@ -109,7 +109,7 @@ def _topic_button(topic: Topic) -> None:
 def show_topic(desk: Desk, topic: Topic) -> set[str]:
     """Show a topic with its related topics and its questions; return the ids of the related ones."""
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
-        st.subheader(literal(topic.name), anchor=False, width="stretch")
+        st.subheader(logic.topic_name(topic, desk.topics.topics), anchor=False, width="stretch")
         st.button("All topics", key="all-topics", icon=":material/close:", type="tertiary", on_click=close_topic)
     st.caption(f"{_KINDS[topic.kind]} · {len(topic.passages):,} passages")
     questions = desk.questions(topic)
@@ -121,7 +121,7 @@ def show_topic(desk: Desk, topic: Topic) -> set[str]:
         st.markdown("###### Related", anchors=False)
         for item in related:
             with st.container(gap=None):
-                name, id_ = literal(item.topic.name), item.topic.id
+                name, id_ = logic.topic_name(item.topic, desk.topics.topics), item.topic.id
                 st.button(
                     name, key=f"near-{id_}", icon=_NEAR, type="tertiary", wrap=True, on_click=open_topic, args=(id_,)
                 )

@@ -7,13 +7,14 @@ name. Line ranges are those of the entry in the YAML file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ingest.decode import read_text
-from ingest.documents import Document, QuestionEntry
+from ingest.documents import Document, QuestionEntry, line_starts
 from retrieval.errors import ReadError
 from retrieval.text import one_line
 
@@ -37,7 +38,8 @@ def read_yaml_bank(path: Path) -> Document:
     entries, nodes = _entry_list(value, node)
     title = value.get("title") if isinstance(value, Mapping) else None
     lines = [(n.start_mark.line + 1, max(n.start_mark.line + 1, n.end_mark.line)) for n in nodes]
-    return bank_document(path, entries, lines, str(title) if title else None)
+    document = bank_document(path, entries, lines, str(title) if title else None)
+    return replace(document, line_starts=line_starts(document.text), file_lines=_file_lines(document, text, lines))
 
 
 def bank_document(
@@ -77,6 +79,28 @@ def bank_document(
     warnings = (f"{unanswered} entries without a question or an answer",) if unanswered else ()
     name = title or path.stem.replace("-", " ").replace("_", " ")
     return Document("\n\n".join(parts), name, "bank", entries=tuple(found), warnings=warnings)
+
+
+def _file_lines(document: Document, text: str, places: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """Return the line of the file for each line of the extracted text.
+
+    Looked for from the line before on, within the entry; a line that YAML folds or escapes is
+    given that of the line before, so that a citation is never off by more than the entry.
+    """
+    rows = text.splitlines()
+    by_start = {entry.span[0]: entry for entry in document.entries}
+    numbers: list[int] = []
+    last = 1
+    position = 0
+    end = places[0][1] if places else 1
+    for line in document.text.split("\n"):
+        if (entry := by_start.get(position)) and entry.lines:
+            last, end = entry.lines
+        wanted = line.strip()
+        last = next((n for n in range(last, end + 1) if wanted and wanted in rows[n - 1]), last)
+        numbers.append(last)
+        position += len(line) + 1
+    return tuple(numbers)
 
 
 def _entry_list(value: Any, node: Any) -> tuple[list[Mapping[str, Any]], list[Any]]:

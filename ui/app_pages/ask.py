@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from retrieval.errors import IndexMissingError
 from retrieval.types import PASSAGE_KINDS
 from ui import bootstrap, logic
 from ui.answer_view import ask_buttons, show_abstention, show_answer, show_next, show_passages
@@ -14,6 +15,8 @@ from ui.panel import show_source
 with bootstrap.sentences_for_errors():
     desk = bootstrap.desk()
     manifest, topics = desk.manifest, desk.topics
+    if not manifest.passages:
+        raise IndexMissingError("the library is empty")
 
     with st.container(horizontal=True, vertical_alignment="bottom", key="bar"):
         question = st.text_input(
@@ -51,7 +54,7 @@ with bootstrap.sentences_for_errors():
             show_answer(reading.answer)
         else:
             show_abstention(reading)
-        show_next(reading)
+        show_next(desk, reading)
         show_passages(desk, reading.answer)
     if passage and right:
         with right:

@@ -1,0 +1,95 @@
+"""Screenshots of every page, light and dark: `python -m ui.screenshots [HOME [FOLDER]]`, by default into docs/.
+
+Needs the `dev` extra (playwright) and a Chromium: CHROMIUM, the system's, or Playwright's own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
+
+from retrieval.library import default_home
+from ui.server import serving
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+BROWSER_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+_SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A page to picture once `sign` stands on it."""
+
+    name: str
+    path: str
+    sign: str
+
+
+SHOTS = (
+    Shot("ask", f"/?q={quote('Why does batch normalization help training?')}", ".st-key-panel"),
+    Shot("start", "/", '[class*="st-key-ask-example"]'),
+    Shot("abstention", f"/?q={quote('How do I bake sourdough bread?')}", ".st-key-abstention"),
+    Shot("topics", "/topics", '[data-testid="stVegaLiteChart"] svg'),
+    Shot("topic", "/topics?t=Dropout", '[data-testid="stVegaLiteChart"] svg'),
+    Shot("library", "/library", '[data-testid="stDataFrame"]'),
+)
+
+
+def take(home: Path, folder: Path) -> list[Path]:
+    """Picture every page of the library at `home` into a folder; return the files."""
+    from playwright.sync_api import sync_playwright
+
+    folder.mkdir(parents=True, exist_ok=True)
+    found = (os.environ.get("CHROMIUM"), shutil.which("chromium"), shutil.which("google-chrome"))
+    path = next((p for p in found if p), None)
+    with (
+        tempfile.TemporaryDirectory() as elsewhere,
+        serving(home, Path(elsewhere)) as address,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=path, args=list(BROWSER_FLAGS))
+        taken = [_take(browser, address, shot, scheme, folder) for scheme in _SCHEMES for shot in SHOTS]
+        browser.close()
+    return taken
+
+
+def _take(browser: Browser, address: str, shot: Shot, scheme: Literal["light", "dark"], folder: Path) -> Path:
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address + shot.path)
+    page.wait_for_selector(shot.sign, timeout=60_000)
+    page.wait_for_function('!document.querySelector(\'[data-stale="true"], [data-testid="stSpinner"]\')')
+    page.wait_for_timeout(800)  # fonts and the chart's own drawing
+    file = folder / f"{shot.name}-{scheme}.png"
+    page.screenshot(path=file)
+    context.close()
+    return file
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Take the screenshots of a library, by default one's own, into a folder, by default docs/."""
+    home = Path(arguments[0]) if arguments else Path(os.environ.get("PREP_INDEX") or default_home())
+    folder = Path(arguments[1]) if len(arguments) > 1 else Path(__file__).resolve().parents[1] / "docs"
+    for file in take(home, folder):
+        print(file)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
