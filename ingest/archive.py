@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,14 +23,14 @@ _DOCTYPES = ("<!ENTITY", "<!DOCTYPE")
 
 
 @contextmanager
-def open_archive(path: Path, limit: int) -> Iterator[zipfile.ZipFile]:
+def open_archive(path: Path, limit: int, *, counted: Collection[str] | None = None) -> Iterator[zipfile.ZipFile]:
     """Open a zip file whose members unpack to no more than `limit` bytes together.
 
-    Raises ReadError for what is no zip, a password, too much content, and damage met while it is open.
+    With `counted` only these are counted, for a caller that reads no others. Raises ReadError for what is no zip, a password, too much content, and damage met while it is open.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            _check(archive, path.name, limit)
+            _check(archive, path.name, limit, counted)
             yield archive
     except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise ReadError(
@@ -39,8 +39,8 @@ def open_archive(path: Path, limit: int) -> Iterator[zipfile.ZipFile]:
         ) from error
 
 
-def _check(archive: zipfile.ZipFile, name: str, limit: int) -> None:
-    members = archive.infolist()
+def _check(archive: zipfile.ZipFile, name: str, limit: int, counted: Collection[str] | None) -> None:
+    members = [m for m in archive.infolist() if counted is None or m.filename in counted]
     if len(members) > _MAX_MEMBERS:
         raise ReadError(f"{name}: {len(members):,} files in it, the limit is {_MAX_MEMBERS:,}; split it")
     if (size := sum(member.file_size for member in members)) > limit:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from ingest.documents import Reader
+from ingest.readers.anki import read_anki_package
+from ingest.readers.anki_text import read_text_file
 from ingest.readers.bank import read_yaml_bank
 from ingest.readers.json_bank import read_json_bank, read_json_lines_bank
 from ingest.readers.markdown import read_markdown
 from ingest.readers.pdf import read_pdf
 from ingest.readers.tables import read_delimited, read_excel
-from ingest.readers.text import read_plain_text
 
 READERS: dict[str, Reader] = {
     ".md": read_markdown,
     ".markdown": read_markdown,
-    ".txt": read_plain_text,
+    ".txt": read_text_file,
     ".pdf": read_pdf,
     ".yaml": read_yaml_bank,
     ".yml": read_yaml_bank,
     ".csv": read_delimited,
     ".tsv": read_delimited,
     ".xlsx": read_excel,
+    ".apkg": read_anki_package,
     ".json": read_json_bank,
     ".jsonl": read_json_lines_bank,
 }
