@@ -26,7 +26,8 @@ _DOCTYPES = ("<!ENTITY", "<!DOCTYPE")
 def open_archive(path: Path, limit: int, *, counted: Collection[str] | None = None) -> Iterator[zipfile.ZipFile]:
     """Open a zip file whose members unpack to no more than `limit` bytes together.
 
-    With `counted` only these are counted, for a caller that reads no others. Raises ReadError for what is no zip, a password, too much content, and damage met while it is open.
+    With `counted` only these are counted, for a caller that reads no others. Raises ReadError
+    for what is no zip, a password, too much content, and damage met while it is open.
     """
     try:
         with zipfile.ZipFile(path) as archive:

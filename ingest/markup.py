@@ -1,6 +1,6 @@
 """HTML to Markdown, so that what people keep as HTML takes the way of their Markdown.
 
-lxml cuts nesting at 256, which keeps the converter's recursion bounded.
+What is nested deeper than the converter can follow, some hundred levels, comes out as bare text.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ def to_markdown(html: str) -> str:
         table_infer_header=True,
         code_language_callback=_language,
     )
-    text: str = converter.convert_soup(soup)
+    try:
+        text: str = converter.convert_soup(soup)
+    except RecursionError:
+        text = soup.get_text("\n\n", strip=True)
     return _BLANKS.sub("\n\n", text.replace("\xa0", " ").replace("\r", "")).strip()
 
 

@@ -7,7 +7,7 @@ gaps and answers with its text. The deck is the heading, decks and tags are the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ _CLOZE = re.compile(r"\{\{c\d+(?:,\d+)*::((?:(?!\{\{|\}\}).)*)\}\}", re.S)
 _MEDIA = re.compile(r"\[(?:sound:[^\]]*|anki:[^\]]*)\]")
 _TEX = ((re.compile(r"\[(\$\$?)\](.*?)\[/\$\$?\]", re.S), r"\1\2\1"), (re.compile(r"\[/?latex\]"), ""))
 _HEADING = re.compile(r"^#{1,6}[ \t]+")
+_MAX_NESTED = 8  # as in Anki
 _NO_DECK = "Default"
 
 
@@ -61,7 +62,7 @@ def notes_document(path: Path, notes: Iterable[Note]) -> Document:
         position += len(text) + 2
     if not found:
         raise ReadError(
-            f"{path.name}: no cards in it that ask and answer in words ({passed} notes passed over); export decks with text"
+            f"{path.name}: none of its {passed} notes asks and answers in words; export a deck with text on both sides"
         )
     warnings = (f"{passed} notes without a question or an answer in words",) if passed else ()
     title = one_line(path.stem.replace("_", " ")) or path.name
@@ -91,15 +92,14 @@ def _cloze(note: Note) -> tuple[str, str, int] | None:
 
 
 def _deletions(value: str, *, gaps: bool) -> str:
-    """Return a cloze text with gaps, or their hints, in place of the deletions, or with the deletions; inner ones first."""
+    """Return a cloze text with its deletions, or with gaps or hints in their place; inner ones first."""
 
     def shown(match: re.Match[str]) -> str:
         text, _, hint = match[1].partition("::")
         return f"[{hint.strip() or '...'}]" if gaps else text
 
-    count = 1
-    while count:
-        value, count = _CLOZE.subn(shown, value)
+    for _ in range(_MAX_NESTED):
+        value = _CLOZE.sub(shown, value)
     return value
 
 
@@ -112,10 +112,4 @@ def _text(value: str, html: bool) -> str:
 
 def deck_path(name: str) -> tuple[str, ...]:
     """Return the levels of a deck's name, which Anki divides by "::" in files and by \\x1f in its database."""
-    return tuple(_parts(name))
-
-
-def _parts(name: str) -> Iterator[str]:
-    for part in re.split("::|\x1f", name):
-        if part := one_line(part):
-            yield part
+    return tuple(part for level in re.split("::|\x1f", name) if (part := one_line(level)))
