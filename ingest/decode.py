@@ -49,3 +49,8 @@ def _looks_binary(data: bytes) -> bool:
 def _control_share(text: str) -> float:
     head = text[:65536]
     return sum(c < " " and c not in "\t\n\r\f\x1b" for c in head) / max(1, len(head))
+
+
+def storable(text: str) -> str:
+    """Return text without NUL and lone surrogates, which JSON and XML can spell but no text file holds."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ingest.areas import area_titles
 from ingest.chunk import chunk
 from ingest.chunk import fingerprint as chunker_fingerprint
 from ingest.discover import Found, assign_paths, find_files, sha256
@@ -219,6 +220,7 @@ def _write(
         passages=passages,
         texts={r.text_name: documents[r.path] for r in records if r.passages and r.path in documents},
         stale=() if fresh else (*plan.drop, *documents),
+        areas=area_titles(sorted({Path(r.root) for r in (*plan.keep, *records)})),
     )
     written = write_generation(home, encoder, change, fresh=fresh, progress=progress)
     return _report(plan, change.sources, written.name, written.passages, written.encoded, started)

@@ -29,12 +29,16 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What the next generation gains and loses; `stale` are paths whose present passages go."""
+    """What the next generation gains and loses; `stale` are paths whose present passages go.
+
+    `areas` gives the titles of areas by id, in the order of the topic tree.
+    """
 
     sources: tuple[SourceRecord, ...]
     passages: Sequence[Passage]
     texts: Mapping[str, Document] = field(default_factory=dict)
     stale: Sequence[str] = ()
+    areas: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def _write_dense(folder: Path, cache: VectorCache, change: Change, progress: Pro
         cache.keep_only([t for p in passages for t in ([embedded_text(p)] + ([p.entry.question] if p.entry else []))])
         vectors = dense.vectors([p.id for p in passages])
         stacked = np.stack([vectors[p.id] for p in passages]) if passages else np.empty((0, 1), np.float32)
-        topics.build(passages, stacked, {r.path: r for r in change.sources}).write(folder)
+        topics.build(passages, stacked, {r.path: r for r in change.sources}, change.areas).write(folder)
         counts = dense.count()
         if counts[0] != len(passages):
             raise IndexCorruptError(

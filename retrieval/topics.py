@@ -117,8 +117,13 @@ class TopicTree:
 _ORDER: tuple[TopicKind, ...] = ("area", "guide", "category", "section", "tag")
 
 
-def build(passages: Sequence[Passage], vectors: Vectors, records: Mapping[str, SourceRecord]) -> TopicTree:
-    """Find the topics of a library from its passages, their vectors `(n, dimensions)` and its sources."""
+def build(
+    passages: Sequence[Passage], vectors: Vectors, records: Mapping[str, SourceRecord], areas: Mapping[str, str]
+) -> TopicTree:
+    """Find the topics of a library from its passages, their vectors `(n, dimensions)` and its sources.
+
+    `areas` gives titles to areas by id; areas it names come first, in its order.
+    """
     members: dict[tuple[TopicKind, str], list[int]] = defaultdict(list)
     names: dict[tuple[TopicKind, str], tuple[str, str | None]] = {}
 
@@ -130,7 +135,7 @@ def build(passages: Sequence[Passage], vectors: Vectors, records: Mapping[str, S
     for row, passage in enumerate(passages):
         path, record = passage.locator.path, records[passage.locator.path]
         area = record.area or (path.split("/")[-2] if "/" in path else None)
-        above = put("area", area, row, area.replace("-", " ").replace("_", " "), None) if area else None
+        above = put("area", area, row, areas.get(area) or _spaced(area), None) if area else None
         if record.kind == "bank":
             if passage.locator.heading:
                 put("category", _key(passage.locator.heading[0]), row, passage.locator.heading[0], above)
@@ -142,6 +147,7 @@ def build(passages: Sequence[Passage], vectors: Vectors, records: Mapping[str, S
         for tag in passage.topics:
             if tag != area and not (record.kind == "bank" and passage.locator.heading[:1] == (tag,)):
                 put("tag", _key(tag), row, tag, None)
+    places = {area: n for n, area in enumerate(areas)}
     spread = Counter(key[1].rsplit("#", 1)[1] for key in members if key[0] == "section")
     kept = sorted(
         (
@@ -149,7 +155,7 @@ def build(passages: Sequence[Passage], vectors: Vectors, records: Mapping[str, S
             for key, rows in members.items()
             if key[0] != "section" or (len(rows) >= _MIN_SECTION and spread[key[1].rsplit("#", 1)[1]] < _BOILERPLATE)
         ),
-        key=lambda key: (_ORDER.index(key[0]), key[1]),
+        key=lambda key: (_ORDER.index(key[0]), places.get(key[1], len(places)) if key[0] == "area" else 0, key[1]),
     )
     topics = tuple(
         Topic(f"{k[0]}/{k[1]}", *(names[k][0],), k[0], names[k][1], tuple(passages[r].id for r in members[k]))
@@ -164,6 +170,12 @@ def build(passages: Sequence[Passage], vectors: Vectors, records: Mapping[str, S
     center = vectors.mean(axis=0) if len(vectors) else np.zeros(dimensions, np.float32)
     links = {f"guide/{r.path}": tuple(f"guide/{other}" for other in r.related) for r in records.values() if r.related}
     return TopicTree(topics, means.astype(np.float32), center.astype(np.float32), links)
+
+
+def _spaced(name: str) -> str:
+    """Return a folder's name as a title."""
+    spaced = name.replace("-", " ").replace("_", " ").strip()
+    return spaced[:1].upper() + spaced[1:]
 
 
 def _key(name: str) -> str:

@@ -83,14 +83,15 @@ def ask_elsewhere(questions: Sequence[str]) -> None:
 
 def show_next(desk: Desk, reading: Reading) -> None:
     """Offer questions nearby, and topics related to the one the answer came from."""
-    if reading.follow_ups:
+    around = desk.around(reading)
+    if around.follow_ups:
         heading = "Ask next" if reading.answer.answered else "Questions your library answers"
         st.markdown(f"###### {heading}", anchors=False)
-        ask_buttons("next", reading.follow_ups)
-    if reading.related:
+        ask_buttons("next", around.follow_ups)
+    if around.related:
         st.markdown("###### Related topics", anchors=False)
         topics = desk.topics.topics
-        show_topics([(r.topic.id, logic.topic_name(r.topic, topics), "; ".join(r.reasons)) for r in reading.related])
+        show_topics([(r.topic.id, logic.topic_name(r.topic, topics), "; ".join(r.reasons)) for r in around.related])
 
 
 def show_passages(desk: Desk, answer: Answer) -> None:

@@ -316,25 +316,12 @@ def ui(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = True,
 ) -> None:
     """Open the app in your browser, on this machine only."""
-    import subprocess
+    from ui.server import command as server
 
     _open_or_build(index).close()
-    environment = {**os.environ, "PREP_INDEX": str(index or default_home())}
-    flags = {
-        "server.address": "127.0.0.1",
-        "server.port": port,
-        "server.headless": str(not browser).lower(),
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-        "client.toolbarMode": "minimal",
-    }
-    script = Path(__file__).with_name("app.py")
-    arguments = [f"--{name}={value}" for name, value in flags.items()]
-    try:
-        code = subprocess.call([sys.executable, "-m", "streamlit", "run", str(script), *arguments], env=environment)
-    except KeyboardInterrupt:
-        code = 0
-    raise typer.Exit(code)
+    # The server takes this process's place, so that whatever stops `prep ui` stops it too.
+    command_line = server(port, headless=not browser)
+    os.execve(command_line[0], command_line, {**os.environ, "PREP_INDEX": str(index or default_home())})
 
 
 def _open_or_build(index: Path | None) -> Library:

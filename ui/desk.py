@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from retrieval import Filters, Library
 from retrieval.errors import QueryError
@@ -20,6 +20,8 @@ from retrieval.types import Answer, Passage, Related, Topic
 from ui import logic
 from ui.topic_map import Spot, spots
 
+T = TypeVar("T")
+
 _KEPT = 256  # answers; an address that is opened again costs nothing
 _NEARBY = 8
 _EXAMPLES = 6
@@ -29,14 +31,20 @@ _SAMPLE = 12  # passages of an area that are looked through for a question
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All that is shown for a question: the answer, what to ask next, and topics related to the one it came from."""
+    """An answer with the generation it came from, and for an abstention the nearest topics."""
 
     generation: str
     answer: Answer
-    follow_ups: tuple[str, ...] = ()
-    topic: Topic | None = None
-    related: tuple[Related, ...] = ()
+    filters: Filters | None = None
     nearest: tuple[Topic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What to ask next, and topics related to the one an answer came from."""
+
+    follow_ups: tuple[str, ...] = ()
+    related: tuple[Related, ...] = ()
 
 
 class Desk:
@@ -45,7 +53,8 @@ class Desk:
     def __init__(self, home: Path) -> None:
         self.library = Library.open(home)
         self._lock = threading.RLock()
-        self._readings: OrderedDict[tuple[str, str, Filters | None], Reading] = OrderedDict()
+        self._answers: _Kept[Reading] = _Kept()
+        self._arounds: _Kept[Around] = _Kept()
         self._examples: tuple[str, tuple[str, ...]] = ("", ())
         self._facts: dict[str, Any] = {}
         self._spots: tuple[str, list[Spot]] = ("", [])
@@ -89,15 +98,18 @@ class Desk:
         return [found[i] for i in ids if i in found]
 
     def read(self, question: str, filters: Filters | None = None) -> Reading:
-        """Ask, and gather what is shown beside the answer. Raises QueryError as Library.ask does."""
+        """Ask. Raises QueryError as Library.ask does."""
         with self._lock:
-            key = (self.library.generation, " ".join(question.split()), filters)
-            if key not in self._readings:
-                self._readings[key] = self._read(question, filters)
-                while len(self._readings) > _KEPT:
-                    self._readings.popitem(last=False)
-            self._readings.move_to_end(key)
-            return self._readings[key]
+            generation = self.library.generation
+            return self._answers.get(
+                (generation, " ".join(question.split()), filters), lambda: self._read(question, filters)
+            )
+
+    def around(self, reading: Reading) -> Around:
+        """Gather what is shown below an answer; asked for after it, so that the answer does not wait."""
+        with self._lock:
+            key = (reading.generation, reading.answer.question, reading.filters)
+            return self._arounds.get(key, lambda: self._around(reading))
 
     def related(self, topic: Topic, n: int = 8) -> list[Related]:
         with self._lock:
@@ -145,19 +157,37 @@ class Desk:
 
     def _read(self, question: str, filters: Filters | None) -> Reading:
         answer = self.library.ask(question, filters=filters)
-        entries = replace(filters or Filters(), kinds=("qa",))
-        nearby = self.library.search(question, _NEARBY, filters=entries)
         tree = self.library.topic_tree
-        topic = self._topic(answer.citations[0].passage_id) if answer.citations else None
-        related = tuple(r for r in tree.related(topic, 6) if r.score > 0) if topic else ()
         nearest = tuple(t for name in answer.nearest_topics if (t := tree.find(name)))
-        follow_ups = tuple(logic.follow_ups(answer, nearby))
-        return Reading(self.library.generation, answer, follow_ups, topic, related, nearest)
+        return Reading(self.library.generation, answer, filters, nearest)
+
+    def _around(self, reading: Reading) -> Around:
+        answer = reading.answer
+        entries = replace(reading.filters or Filters(), kinds=("qa",))
+        nearby = self.library.search(answer.question, _NEARBY, filters=entries)
+        topic = self._topic(answer.citations[0].passage_id) if answer.citations else None
+        related = self.library.topic_tree.related(topic, 6) if topic else []
+        return Around(tuple(logic.follow_ups(answer, nearby)), tuple(r for r in related if r.score > 0))
 
     def _topic(self, passage: str) -> Topic | None:
         """Return the guide or bank category a passage belongs to."""
         holding = {t.kind: t for t in self.library.topics() if passage in t.passages}
         return next((holding[kind] for kind in ("guide", "category", "area") if kind in holding), None)
+
+
+class _Kept(Generic[T]):
+    """The values of the questions asked last."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[tuple[str, str, Filters | None], T] = OrderedDict()
+
+    def get(self, key: tuple[str, str, Filters | None], make: Callable[[], T]) -> T:
+        if key not in self._values:
+            self._values[key] = make()
+        self._values.move_to_end(key)
+        while len(self._values) > _KEPT:
+            self._values.popitem(last=False)
+        return self._values[key]
 
 
 def filters_of(kinds: Sequence[str], topics: Sequence[str], sources: Sequence[str]) -> Filters | None:

@@ -8,6 +8,7 @@ from ingest.readers.anki_text import read_text_file
 from ingest.readers.bank import read_yaml_bank
 from ingest.readers.json_bank import read_json_bank, read_json_lines_bank
 from ingest.readers.markdown import read_markdown
+from ingest.readers.notebook import read_notebook
 from ingest.readers.pdf import read_pdf
 from ingest.readers.tables import read_delimited, read_excel
 
@@ -16,6 +17,7 @@ READERS: dict[str, Reader] = {
     ".markdown": read_markdown,
     ".txt": read_text_file,
     ".pdf": read_pdf,
+    ".ipynb": read_notebook,
     ".yaml": read_yaml_bank,
     ".yml": read_yaml_bank,
     ".csv": read_delimited,

@@ -113,12 +113,12 @@ def _old_names(database: sqlite3.Connection) -> tuple[Names, Names]:
     fields = {
         int(kind): tuple(str(field.get("name", "")) for field in model.get("flds", ()) if isinstance(field, dict))
         for kind, model in models.items()
-        if kind.isdigit() and isinstance(model, dict) and isinstance(model.get("flds"), list)
+        if _is_id(kind) and isinstance(model, dict) and isinstance(model.get("flds"), list)
     }
     return fields, {
         int(deck): deck_path(str(value.get("name", "")))
         for deck, value in decks.items()
-        if deck.isdigit() and isinstance(value, dict)
+        if _is_id(deck) and isinstance(value, dict)
     }
 
 
@@ -128,3 +128,7 @@ def _object(text: object) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _is_id(key: str) -> bool:
+    return key.isdecimal() and len(key) < 20

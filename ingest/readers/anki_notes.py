@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.decode import storable
 from ingest.documents import Document, QuestionEntry
 from ingest.markup import to_markdown
 from ingest.readers.bank import QUESTION
@@ -104,7 +105,7 @@ def _deletions(value: str, *, gaps: bool) -> str:
 
 
 def _text(value: str, html: bool) -> str:
-    value = _MEDIA.sub("", value)
+    value = _MEDIA.sub("", storable(value))
     for pattern, plain in _TEX:
         value = pattern.sub(plain, value)
     return to_markdown(value) if html else value.strip()
@@ -112,4 +113,4 @@ def _text(value: str, html: bool) -> str:
 
 def deck_path(name: str) -> tuple[str, ...]:
     """Return the levels of a deck's name, which Anki divides by "::" in files and by \\x1f in its database."""
-    return tuple(part for level in re.split("::|\x1f", name) if (part := one_line(level)))
+    return tuple(part for level in re.split("::|\x1f", storable(name)) if (part := one_line(level)))

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ingest.decode import read_text
+from ingest.decode import read_text, storable
 from ingest.documents import Document, Span, line_starts
 from ingest.readers.bank import LISTS, bank_document
 from retrieval.errors import ReadError
@@ -106,9 +106,8 @@ def _skip(text: str, at: int) -> int:
 
 
 def _clean(value: Any) -> Any:
-    """Return JSON without lone surrogates, which no text file can hold."""
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
+        return storable(value)
     if isinstance(value, Mapping):
         return {_clean(k): _clean(v) for k, v in value.items()}
     return [_clean(v) for v in value] if isinstance(value, list) else value

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.readers.json_bank import read_json_bank, read_json_lines_bank
@@ -100,6 +100,7 @@ _VALUES = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.fixed_dictionaries({"question": st.text(), "answer": _VALUES}), max_size=4), st.sampled_from([None, 2])
 )

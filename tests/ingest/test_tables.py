@@ -9,7 +9,7 @@ from typing import Any
 
 import openpyxl  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.readers import tables
@@ -116,6 +116,7 @@ def test_a_table_that_is_no_bank_is_refused_with_what_was_looked_for(tmp_path: P
         read_delimited(table(tmp_path, text))
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(alphabet=st.sampled_from('ab,;\t|"\n\r?'), max_size=120))
 def test_any_rows_give_spans_inside_the_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """This test ensures that no table, however odd, breaks the spans or raises anything but ReadError."""

@@ -54,8 +54,9 @@ with bootstrap.sentences_for_errors():
             show_answer(reading.answer)
         else:
             show_abstention(reading)
-        show_next(desk, reading)
-        show_passages(desk, reading.answer)
     if passage and right:
         with right:
             show_source(desk, passage, quote, close_panel)
+    with left:
+        show_next(desk, reading)
+        show_passages(desk, reading.answer)
