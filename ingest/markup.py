@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
-_LANGUAGE = re.compile(r"^(?:language|lang|highlight|brush|sourceCode)[-: ]*([A-Za-z0-9+#]+)$")
+_LANGUAGE = re.compile(r"^(?:language|lang|highlight-source|highlight|brush)[-:]([A-Za-z0-9+#]+)$")
 _LEFT_OUT = ("script", "style", "head", "template", "noscript", "svg", "iframe", "object", "video", "audio")
+_NO_LANGUAGE = ("default", "notranslate", "none", "text", "plaintext")
 _BLANKS = re.compile(r"\n[ \t]*(?:\n[ \t]*)+\n")
 
 
@@ -45,9 +47,11 @@ def to_markdown(html: str) -> str:
 
 
 def _language(element: Any) -> str:
-    """Return the language that a <pre>, the <code> in it or the <div> around it names."""
-    for place in (element, element.find("code"), element.parent):
-        for name in (place.get("class") or ()) if place is not None else ():
-            if match := _LANGUAGE.match(name):
-                return match[1]
-    return ""
+    places = (element.find("code"), element, element.parent)
+    return language_of([" ".join(place.get("class") or ()) for place in places if place is not None])
+
+
+def language_of(classes: Iterable[str]) -> str:
+    """Return the language that one of the class attributes of a code block names, "" where none does."""
+    names = (match[1] for group in classes for name in group.split() if (match := _LANGUAGE.match(name)))
+    return next((name for name in names if name not in _NO_LANGUAGE), "")

@@ -15,7 +15,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,7 @@ class ModelFiles:
         return int(config.get("max_position_embeddings", 512))
 
 
+@cache
 def find_model(name: str) -> ModelFiles:
     """Find a model by folder, as the bundled default, or by hub name (local copy first).
 

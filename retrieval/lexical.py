@@ -1,12 +1,15 @@
 """BM25 over stemmed words and over character 4-grams. Owns bm25s and the stemmer.
 
 Words carry exact terms (`nDCG@10`, `C++`, `ROW_NUMBER` are kept whole beside their parts);
-4-grams inside words carry misspellings and inflections. Both scores are divided by the
-query's best before they meet, so that they are shares in [0, 1].
+4-grams inside words carry misspellings and inflections. Both scores become shares in
+[0, 1]: BM25 over the geometric mean of the query's best row and of the most that any row
+could reach. A chatty question of which no passage holds much then has no strong row, where
+a share of the best alone would give full marks to a passage with its filler words.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -104,7 +107,7 @@ class LexicalIndex:
         return len(self.ids)
 
     def scores(self, query: str) -> tuple[Floats, Floats]:
-        """Return BM25 of every row for words and for 4-grams, `(rows,)` each, as shares of the query's best row."""
+        """Return the shares of every row for words and for 4-grams, `(rows,)` each, in [0, 1]."""
         return _shares(self._words, words(query), len(self)), _shares(self._grams, grams(query), len(self))
 
     def document_share(self, word: str) -> float:
@@ -133,7 +136,18 @@ def _shares(index: Any, tokens: list[str], rows: int) -> Floats:
         return np.zeros(rows, dtype=np.float32)
     scores: Floats = index.get_scores(known)
     best = float(scores.max())
-    return scores / best if best > 0 else scores
+    return scores / np.float32(math.sqrt(best * _bound(index, tokens, rows))) if best > 0 else scores
+
+
+def _bound(index: Any, tokens: list[str], rows: int) -> float:
+    """Return the BM25 score of a row that holds every token without end: the sum of their idf (Lucene's)."""
+    indptr = index.scores["indptr"]
+    total = 0.0
+    for token in tokens:
+        known = index.vocab_dict.get(token)
+        holding = float(indptr[known + 1] - indptr[known]) if known is not None else 0.0
+        total += math.log(1.0 + (rows - holding + 0.5) / (holding + 0.5))
+    return total
 
 
 def _fold(text: str) -> str:

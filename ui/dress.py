@@ -86,12 +86,20 @@ _SCRIPT = """
     });
   }
   if (window.prepdesk.focused !== location.pathname) {
-    let tries = 0;
-    const later = () => {
-      if (focusField()) { window.prepdesk.focused = location.pathname; }
-      else if (tries++ < 40) { setTimeout(later, 50); }
+    // The first visit waits for the library to open, and a field that is drawn anew loses the focus: look again
+    // until it has held it for half a second, or the person does something else.
+    window.prepdesk.focused = location.pathname;
+    const path = location.pathname;
+    let held = 0, tries = 0, busy = false;
+    for (const act of ['keydown', 'mousedown', 'touchstart']) {
+      document.addEventListener(act, () => { busy = true; }, { once: true, capture: true });
+    }
+    const look = () => {
+      if (busy || held > 5 || tries++ > 600 || location.pathname !== path) return;
+      if (field() && document.activeElement === field()) { held++; } else { held = 0; focusField(); }
+      setTimeout(look, 100);
     };
-    later();
+    look();
   }
 })();
 </script>

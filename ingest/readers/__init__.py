@@ -6,6 +6,8 @@ from ingest.documents import Reader
 from ingest.readers.anki import read_anki_package
 from ingest.readers.anki_text import read_text_file
 from ingest.readers.bank import read_yaml_bank
+from ingest.readers.code import read_python, read_sql
+from ingest.readers.html import read_html
 from ingest.readers.json_bank import read_json_bank, read_json_lines_bank
 from ingest.readers.markdown import read_markdown
 from ingest.readers.notebook import read_notebook
@@ -18,12 +20,16 @@ READERS: dict[str, Reader] = {
     ".txt": read_text_file,
     ".pdf": read_pdf,
     ".ipynb": read_notebook,
+    ".html": read_html,
+    ".htm": read_html,
     ".yaml": read_yaml_bank,
     ".yml": read_yaml_bank,
     ".csv": read_delimited,
     ".tsv": read_delimited,
     ".xlsx": read_excel,
     ".apkg": read_anki_package,
+    ".py": read_python,
+    ".sql": read_sql,
     ".json": read_json_bank,
     ".jsonl": read_json_lines_bank,
 }

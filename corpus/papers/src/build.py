@@ -28,8 +28,8 @@ from reportlab.platypus import (
     KeepTogether,
     PageTemplate,
     Paragraph,
-    Preformatted,
     Table,
+    XPreformatted,
 )
 
 SOURCES = Path(__file__).parent
@@ -43,17 +43,22 @@ CODE_WIDTH = 94
 _MARGIN = 54.0
 _WIDTH = LETTER[0] - 2 * _MARGIN
 _INK, _ACCENT, _QUIET, _SHADE = (HexColor(color) for color in ("#1b1f24", "#0b4a8f", "#5f6b7a", "#f3f5f8"))
-_BODY = ParagraphStyle("body", fontName="Helvetica", fontSize=9.5, leading=12.6, textColor=_INK, spaceAfter=5)
-_ITEM = ParagraphStyle("item", _BODY, leftIndent=16, bulletIndent=2, bulletFontSize=9.5, spaceAfter=2.5)
+_BODY = ParagraphStyle("body", fontName="Helvetica", fontSize=9.2, leading=11.8, textColor=_INK, spaceAfter=4)
+_ITEM = ParagraphStyle("item", _BODY, leftIndent=20, bulletIndent=2, bulletFontSize=8.5, spaceAfter=2.5)
 _BOX = ParagraphStyle("box", _ITEM, bulletFontName="ZapfDingbats")
 _CELL = ParagraphStyle("cell", _BODY, fontSize=9, leading=11.5, spaceAfter=0)
-_HEAD_ITEM = ParagraphStyle("item", _BODY, leftIndent=16, bulletIndent=2, bulletFontSize=9.5, spaceAfter=2.5)
-_BOX = ParagraphStyle("box", _ITEM, bulletFontName="ZapfDingbats")
-_CELL = ParagraphStyle("head", _CELL, fontName="Helvetica-Bold")
+_HEAD_CELL = ParagraphStyle("head", _CELL, fontName="Helvetica-Bold")
 _CODE = ParagraphStyle(
-    "code", fontName="Courier", fontSize=8.4, leading=10.2, textColor=_INK, backColor=_SHADE, borderPadding=(3, 4, 4, 4)
+    "code",
+    fontName="Courier",
+    fontSize=8.4,
+    leading=10.2,
+    textColor=_INK,
+    backColor=_SHADE,
+    borderPadding=(3, 4, 4, 4),
+    spaceBefore=6,
+    spaceAfter=11,
 )
-_CODE_SPACE = {"spaceBefore": 6, "spaceAfter": 11}
 _HEADINGS = {
     1: ParagraphStyle("h1", fontName="Helvetica-Bold", fontSize=20, leading=24, textColor=_ACCENT, spaceAfter=8),
     2: ParagraphStyle(
@@ -64,7 +69,6 @@ _HEADINGS = {
         textColor=_ACCENT,
         spaceBefore=11,
         spaceAfter=5,
-        keepWithNext=True,
     ),
     3: ParagraphStyle(
         "h3",
@@ -74,7 +78,6 @@ _HEADINGS = {
         textColor=_INK,
         spaceBefore=6,
         spaceAfter=3,
-        keepWithNext=True,
     ),
 }
 
@@ -118,7 +121,9 @@ def build(source: Path) -> bytes:
         pageCompression=0,  # zlib's output differs between its builds
         invariant=1,
     )
-    frame = Frame(_MARGIN, 44, _WIDTH, LETTER[1] - 44 - 52, leftPadding=0, rightPadding=0, topPadding=0, bottomPadding=0)
+    frame = Frame(
+        _MARGIN, 44, _WIDTH, LETTER[1] - 44 - 52, leftPadding=0, rightPadding=0, topPadding=0, bottomPadding=0
+    )
     document.addPageTemplates(PageTemplate("page", [frame], onPage=furnish))
     document.build(list(_flowables(tokens)))
     return stream.getvalue()
@@ -152,7 +157,17 @@ def _has_glyph(char: str) -> bool:
 
 
 def _flowables(tokens: Sequence[Token]) -> Iterator[Flowable]:
-    """Yield what stands on the pages; a paragraph, a table, a list item and a block of code stay on one page each."""
+    """Yield what stands on the pages; nothing is broken over two, and a heading stays with what follows it."""
+    above: list[Flowable] = []
+    for block in _blocks(tokens):
+        if isinstance(block, _Heading):
+            above.append(block)
+        else:
+            yield KeepTogether([*above, block])
+            above = []
+
+
+def _blocks(tokens: Sequence[Token]) -> Iterator[Flowable]:
     i = 0
     while i < len(tokens):
         token = tokens[i]
@@ -161,17 +176,16 @@ def _flowables(tokens: Sequence[Token]) -> Iterator[Flowable]:
         if token.type == "heading_open":
             yield _Heading(inside[0].content, int(token.tag[1]), f"heading-{i}")
         elif token.type == "paragraph_open":
-            yield KeepTogether([Paragraph(_markup(inside[0]), _BODY)])
+            yield Paragraph(_markup(inside[0]), _BODY)
         elif token.type == "bullet_list_open":
             yield from _bullets(inside)
         elif token.type == "table_open":
-            yield KeepTogether([_table(inside)])
+            yield _table(inside)
         elif token.type == "fence":
             if HIDDEN not in token.info:
-                style = ParagraphStyle("code", _CODE, **_CODE_SPACE)
-                yield KeepTogether([Preformatted(token.content.rstrip(), style)])
+                yield XPreformatted(escape(token.content.rstrip()), _CODE)
         else:
-            raise ValueError(f"no flowable for {token.type}: {token.content[:60]!r}")
+            raise ValueError(f"no way to set {token.type}: {token.content[:60]!r}")
         i = end + 1
 
 
@@ -213,7 +227,7 @@ def _bullets(tokens: Sequence[Token]) -> Iterator[Flowable]:
             markup = _markup(token)
             box = markup.startswith("[ ] ")
             style = _BOX if box else _ITEM
-            yield KeepTogether([Paragraph(markup.removeprefix("[ ] "), style, bulletText="\u2751" if box else "\u2022")])
+            yield Paragraph(markup.removeprefix("[ ] "), style, bulletText="\u2751" if box else "\u2022")
 
 
 def _table(tokens: Sequence[Token]) -> Table:
