@@ -6,6 +6,8 @@ added up before anything is read, bound what can come out.
 
 from __future__ import annotations
 
+import errno
+import struct
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
@@ -16,6 +18,7 @@ from retrieval.errors import ReadError
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # bzip2 and LZMA inflate a chunk at once, without a bound
 _ENCRYPTED = 0x1
+_DAMAGE = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, struct.error, RuntimeError, ValueError)
 _MAX_MEMBERS = 20_000
 _CHUNK = 2**20
 _ENTITIES = ("<!ENTITY",)
@@ -33,7 +36,9 @@ def open_archive(path: Path, limit: int, *, counted: Collection[str] | None = No
         with zipfile.ZipFile(path) as archive:
             _check(archive, path.name, limit, counted)
             yield archive
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (*_DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # zipfile seeks before the start of the file
+            raise
         raise ReadError(
             f"{path.name}: not a readable {path.suffix.lower()} file ({_reason(error)}); "
             "open it in the program it came from and save it again without a password"

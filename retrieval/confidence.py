@@ -27,7 +27,6 @@ FEATURES = (
     "unknown_share",
     "gap",
     "agreement",
-    "length",
 )
 _TOP = 3
 _UNSEEN = 0.5  # rows that an unseen word is counted in when its weight is worked out
@@ -66,7 +65,8 @@ def features(query: str, found: Candidates, hits: Sequence[Hit], lexical: Lexica
 
     Coverage is the share of the query's inverse-document-frequency mass whose words stand in
     the first hits (or in the best single one of them): a question on something else may be
-    near in the vector space, but its rare words are missing.
+    near in the vector space, but its rare words are missing. The length of the question is left
+    out on purpose: it raised AUROC on the dev questions by 0.03, and declined "knn".
     """
     if not hits or not found.ids:
         return (0.0,) * len(FEATURES)
@@ -90,5 +90,4 @@ def features(query: str, found: Candidates, hits: Sequence[Hit], lexical: Lexica
         unknown,
         gap,
         agreement,
-        math.log1p(len(asked)),
     )

@@ -62,8 +62,9 @@ def opened(answer: Answer) -> tuple[Locator | None, Locator | None]:
     if wanted == "0" or (not answer.answered and not wanted.startswith("p")):
         return None, None
     hits = {hit.passage.id: hit.passage.locator for hit in answer.hits}
-    if wanted.startswith("p"):
-        return next((h.passage.locator for h in answer.hits if f"p{h.rank}" == wanted), None), None
+    if wanted.startswith("p"):  # the whole passage is marked: it must be told from what stands around it
+        passage = next((h.passage.locator for h in answer.hits if f"p{h.rank}" == wanted), None)
+        return passage, passage
     citation = logic.cited(answer, int(wanted) if wanted.isdecimal() else 1) or logic.cited(answer, 1)
     if citation is None:
         return None, None

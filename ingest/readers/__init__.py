@@ -7,10 +7,12 @@ from ingest.readers.anki import read_anki_package
 from ingest.readers.anki_text import read_text_file
 from ingest.readers.bank import read_yaml_bank
 from ingest.readers.code import read_python, read_sql
+from ingest.readers.epub import read_epub
 from ingest.readers.html import read_html
 from ingest.readers.json_bank import read_json_bank, read_json_lines_bank
 from ingest.readers.markdown import read_markdown
 from ingest.readers.notebook import read_notebook
+from ingest.readers.office import read_slides, read_word
 from ingest.readers.pdf import read_pdf
 from ingest.readers.tables import read_delimited, read_excel
 
@@ -27,6 +29,9 @@ READERS: dict[str, Reader] = {
     ".csv": read_delimited,
     ".tsv": read_delimited,
     ".xlsx": read_excel,
+    ".docx": read_word,
+    ".pptx": read_slides,
+    ".epub": read_epub,
     ".apkg": read_anki_package,
     ".py": read_python,
     ".sql": read_sql,

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ingest.decode import read_text, storable
+from ingest.decode import read_text
 from ingest.documents import Document
 from ingest.markup import language_of, to_markdown
 from ingest.readers.markdown import parse_markdown
@@ -35,6 +35,10 @@ _EMPTY_LINE, _LANGUAGE_MARK = "⟦empty line⟧", "⟦language⟧"  # trafilatur
 _EMBEDDED = re.compile(r"data:[a-z]+/[\w.+-]+;[a-z0-9=;-]*base64,[A-Za-z0-9+/=%]*")
 _FENCED = re.compile(rf"^(`{{3,}})[^\n]*\n(?:{_LANGUAGE_MARK}([\w+#-]*)\n)?", re.M)
 _ESCAPED = re.compile(r"(?<!\\)\\([_*\[\]])(?!\()")
+_NOT_XML = re.compile(
+    "[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]"
+)  # what lxml refuses to be given
+_REFERENCE = re.compile(r"&#(?:[xX]0*([0-9a-fA-F]{1,6})|0*([0-9]{1,7}));?")
 _DISPLAY = re.compile(r"^\{\\(?:display|text)style\s*(.*)\}$", re.S)
 _LEFT_OUT = (
     "//nav | //footer | //aside | //script | //style | //noscript | //template | //svg | //iframe | //form | //button"
@@ -59,7 +63,7 @@ _FORMULAS = (  # the wrapper that stands for a formula, and where its TeX is
 
 def read_html(path: Path) -> Document:
     """Read a saved page. Raises ReadError where it is not HTML or has too much of it."""
-    source = _EMBEDDED.sub("", storable(read_text(path)))
+    source = _EMBEDDED.sub("", _REFERENCE.sub(_safe, _NOT_XML.sub("", read_text(path))))
     if len(source) > MAX_MARKUP:
         raise ReadError(
             f"{path.name}: {len(source) / 2**20:.0f} million characters of HTML, the limit is {MAX_MARKUP // 2**20}; "
@@ -72,6 +76,12 @@ def read_html(path: Path) -> Document:
         text = f"# {title}\n\n{text}"
     document = parse_markdown(text, path.stem)
     return replace(document, line_starts=None)
+
+
+def _safe(reference: re.Match[str]) -> str:
+    """Return a character reference, "" where it stands for what lxml refuses to be given back."""
+    code = int(reference[1], 16) if reference[1] else int(reference[2])
+    return reference[0] if code <= 0x10FFFF and not _NOT_XML.match(chr(code)) else ""
 
 
 def html_text(source: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from typing import Any
 from ingest.decode import read_text, storable
 from ingest.documents import Block, Document, QuestionEntry
 from ingest.readers.markdown import parse_markdown
+from ingest.runs import run_name, runs
 from retrieval.errors import ReadError
 
-_RUN = 500  # characters; about twice the tokens under which the chunker joins a section with the next
 _OUTPUT_CHARACTERS = 600
 _OUTPUT_LINES = 12
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
@@ -53,15 +53,16 @@ def read_notebook(path: Path) -> Document:
         starts.append(position)
         position += len(cell.text) + 2
     document = parse_markdown("\n\n".join(cell.text for cell in cells), path.stem)
-    runs = dict(_runs(cells))
+    groups = runs([len(cell.text) for cell in cells], [cell.opens for cell in cells])
 
     def block(made: Block) -> Block:
-        first, last = runs[bisect.bisect_right(starts, made.span[0]) - 1]
-        return made if made.kind == "heading" else replace(made, heading=(*made.heading, _name(first, last)))
+        first, last = (cells[n].number for n in groups[bisect.bisect_right(starts, made.span[0]) - 1])
+        name = run_name("Cell", first, last)
+        return made if made.kind == "heading" else replace(made, heading=(*made.heading, name))
 
     def entry(made: QuestionEntry) -> QuestionEntry:
         first, last = (cells[bisect.bisect_right(starts, at) - 1].number for at in (made.span[0], made.span[1] - 1))
-        return replace(made, heading=(*made.heading, _name(first, last)))
+        return replace(made, heading=(*made.heading, run_name("Cell", first, last)))
 
     return replace(
         document,
@@ -69,31 +70,6 @@ def read_notebook(path: Path) -> Document:
         entries=tuple(entry(e) for e in document.entries),
         line_starts=None,
     )
-
-
-def _name(first: int, last: int) -> str:
-    return f"Cell {first}" if first == last else f"Cells {first}-{last}"
-
-
-def _runs(cells: Sequence[_Cell]) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Yield for each cell, by its place, the first and last number of the run of short cells it belongs to."""
-    start = size = 0
-    for n, cell in enumerate(cells):
-        size += len(cell.text)
-        after = cells[n + 1] if n + 1 < len(cells) else None
-        if after is None or after.opens or (size >= _RUN and not _short_rest(cells, n + 1)):
-            yield from ((m, (cells[start].number, cell.number)) for m in range(start, n + 1))
-            start, size = n + 1, 0
-
-
-def _short_rest(cells: Sequence[_Cell], start: int) -> bool:
-    """Tell whether too little is left before the next heading to stand as a run of its own."""
-    size = 0
-    for n in range(start, len(cells)):
-        if size >= _RUN or (n > start and cells[n].opens):
-            break
-        size += len(cells[n].text)
-    return size < _RUN
 
 
 def _cells(notebook: Any) -> Iterator[_Cell]:

@@ -46,6 +46,14 @@ def test_what_is_no_zip_is_refused(tmp_path: Path, data: bytes) -> None:
         pass
 
 
+def test_a_member_before_the_start_of_the_file_is_damage(tmp_path: Path) -> None:
+    """This test ensures that a wrong offset, found by fuzzing, is a ReadError and not an OSError of zipfile."""
+    data = packed(tmp_path / "x.zip", {"a": b"b" * 50}).read_bytes()
+    (tmp_path / "x.zip").write_bytes(data[20:])
+    with pytest.raises(ReadError, match=r"^x\.zip: not a readable"), open_archive(tmp_path / "x.zip", 99) as archive:
+        archive.read("a")
+
+
 def test_unusual_packing_is_refused(tmp_path: Path) -> None:
     """This test ensures that LZMA, whose dictionary may ask for gigabytes, is not unpacked."""
     path = packed(tmp_path / "x.zip", {"a": b"b"}, zipfile.ZIP_LZMA)

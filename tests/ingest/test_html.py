@@ -136,6 +136,13 @@ def test_pages_without_text_are_empty(tmp_path: Path, content: str) -> None:
     assert read(tmp_path, content).blocks == ()
 
 
+def test_control_characters_in_code_and_formulas(tmp_path: Path) -> None:
+    """This test ensures that what XML cannot hold, found by fuzzing, is left out of the text."""
+    text = "a&#1;b\ufffe\x02c"
+    page = f"<main><p>{LONG} {text}<a class='headerlink'>#</a>{text}&#x1F600;</p><pre>{text}</pre></main>"
+    assert "abcabc\U0001f600\n\n```\nabc\n```" in read(tmp_path, f"<html><body>{page}</body></html>").text
+
+
 @pytest.mark.parametrize("content", ["", "no page at all", "1 < 2"])
 def test_what_is_no_page_is_refused(tmp_path: Path, content: str) -> None:
     """This test ensures that a text file with the wrong name says so."""

@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -37,13 +38,13 @@ PAPERS = SOURCES.parent
 NAMES = ("formula-sheet", "sql-python-patterns", "thirty-day-plan")
 HIDDEN = "hidden"
 """A fence marked so holds the check of printed numbers: the tests run it, the PDF leaves it out."""
-CODE_WIDTH = 94
+CODE_WIDTH = 100
 """Characters of Courier that fit between the margins."""
 
-_MARGIN = 54.0
+_MARGIN = 50.0
 _WIDTH = LETTER[0] - 2 * _MARGIN
 _INK, _ACCENT, _QUIET, _SHADE = (HexColor(color) for color in ("#1b1f24", "#0b4a8f", "#5f6b7a", "#f3f5f8"))
-_BODY = ParagraphStyle("body", fontName="Helvetica", fontSize=9.2, leading=11.8, textColor=_INK, spaceAfter=4)
+_BODY = ParagraphStyle("body", fontName="Helvetica", fontSize=9.2, leading=12, textColor=_INK, spaceAfter=4.5)
 _ITEM = ParagraphStyle("item", _BODY, leftIndent=20, bulletIndent=2, bulletFontSize=8.5, spaceAfter=2.5)
 _BOX = ParagraphStyle("box", _ITEM, bulletFontName="ZapfDingbats")
 _CELL = ParagraphStyle("cell", _BODY, fontSize=9, leading=11.5, spaceAfter=0)
@@ -51,13 +52,13 @@ _HEAD_CELL = ParagraphStyle("head", _CELL, fontName="Helvetica-Bold")
 _CODE = ParagraphStyle(
     "code",
     fontName="Courier",
-    fontSize=8.4,
-    leading=10.2,
+    fontSize=8.1,
+    leading=9.2,
     textColor=_INK,
     backColor=_SHADE,
-    borderPadding=(3, 4, 4, 4),
-    spaceBefore=6,
-    spaceAfter=11,
+    borderPadding=(2, 4, 4, 4),
+    spaceBefore=4,
+    spaceAfter=9,
 )
 _HEADINGS = {
     1: ParagraphStyle("h1", fontName="Helvetica-Bold", fontSize=20, leading=24, textColor=_ACCENT, spaceAfter=8),
@@ -122,7 +123,7 @@ def build(source: Path) -> bytes:
         invariant=1,
     )
     frame = Frame(
-        _MARGIN, 44, _WIDTH, LETTER[1] - 44 - 52, leftPadding=0, rightPadding=0, topPadding=0, bottomPadding=0
+        _MARGIN, 40, _WIDTH, LETTER[1] - 40 - 48, leftPadding=0, rightPadding=0, topPadding=0, bottomPadding=0
     )
     document.addPageTemplates(PageTemplate("page", [frame], onPage=furnish))
     document.build(list(_flowables(tokens)))
@@ -157,14 +158,13 @@ def _has_glyph(char: str) -> bool:
 
 
 def _flowables(tokens: Sequence[Token]) -> Iterator[Flowable]:
-    """Yield what stands on the pages; nothing is broken over two, and a heading stays with what follows it."""
-    above: list[Flowable] = []
-    for block in _blocks(tokens):
-        if isinstance(block, _Heading):
-            above.append(block)
-        else:
-            yield KeepTogether([*above, block])
-            above = []
+    """Yield what stands on the pages: no block is broken over two, headings and lead-ins of code stay with it."""
+    group: list[Flowable] = []
+    for block, after in pairwise([*_blocks(tokens), None]):
+        group.append(block)
+        if not isinstance(block, _Heading) and not isinstance(after, XPreformatted):
+            yield KeepTogether(group)
+            group = []
 
 
 def _blocks(tokens: Sequence[Token]) -> Iterator[Flowable]:
