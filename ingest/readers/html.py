@@ -35,9 +35,7 @@ _EMPTY_LINE, _LANGUAGE_MARK = "⟦empty line⟧", "⟦language⟧"  # trafilatur
 _EMBEDDED = re.compile(r"data:[a-z]+/[\w.+-]+;[a-z0-9=;-]*base64,[A-Za-z0-9+/=%]*")
 _FENCED = re.compile(rf"^(`{{3,}})[^\n]*\n(?:{_LANGUAGE_MARK}([\w+#-]*)\n)?", re.M)
 _ESCAPED = re.compile(r"(?<!\\)\\([_*\[\]])(?!\()")
-_NOT_XML = re.compile(
-    "[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]"
-)  # what lxml refuses to be given
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # lxml refuses to be given these
 _REFERENCE = re.compile(r"&#(?:[xX]0*([0-9a-fA-F]{1,6})|0*([0-9]{1,7}));?")
 _DISPLAY = re.compile(r"^\{\\(?:display|text)style\s*(.*)\}$", re.S)
 _LEFT_OUT = (

@@ -99,17 +99,18 @@ see http://bare.invalid/page and <http://auto.invalid/page> or write to me@mail.
 Quokkas drink rain water that gathers in the hollows of rocks. <script>alert('answer')</script>
 """
 
+# A chapter on one subject, since what is answered must stand in a library that covers it.
 PDF_PAGES = (
-    "The first page of the estimation handbook introduces estimators and their notation for the rest of the book.",
+    "The Kalman gain of a Kalman filter is introduced on this page with the notation for the rest of the book.",
     (
-        "Kalman filtering alternates a prediction step, which widens the covariance of the state estimate, with an "
-        "update step, which narrows it by weighing each measurement with the Kalman gain. The Kalman gain is the ratio "
-        "of the uncertainty of the state to the total uncertainty of state and measurement."
+        "What is the Kalman gain? The Kalman gain is the ratio of the uncertainty of the state to the total "
+        "uncertainty of state and measurement. A large Kalman gain means that the Kalman filter trusts the "
+        "measurement, a small Kalman gain means that it trusts its own prediction."
     ),
-    (
-        "The third page closes with particle filters, which represent the posterior by weighted samples and resample "
-        "them when the effective sample size falls."
-    ),
+    "The extended Kalman filter computes its Kalman gain from a model that is made linear around the estimate.",
+    "The Kalman gain of a steady Kalman filter converges, and then it can be computed before any measurement comes.",
+    "In tuning a Kalman filter, a Kalman gain that stays near zero is a sign of too small a process noise.",
+    "Robust Kalman filters limit the Kalman gain where a measurement is far from what was predicted.",
 )
 
 

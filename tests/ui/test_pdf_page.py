@@ -8,9 +8,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.ui.conftest import PDF_PAGES, write_pdf
+from tests.ui.conftest import write_pdf
 from ui.pdf_page import bare, draw, locate
 
+PAGES = (
+    "The first page of the handbook introduces estimators and their notation for the rest of the book.",
+    (
+        "Kalman filtering alternates a prediction step, which widens the covariance of the state estimate, with an "
+        "update step, which narrows it by weighing each measurement with the Kalman gain. The Kalman gain is the ratio "
+        "of the uncertainty of the state to the total uncertainty of state and measurement."
+    ),
+    "The third page closes with particle filters.",
+)
 QUOTE = (
     "The Kalman gain is the ratio of the uncertainty of the state to the total uncertainty of state and measurement."
 )
@@ -18,7 +27,7 @@ QUOTE = (
 
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
-    write_pdf(tmp_path / "book.pdf", PDF_PAGES)
+    write_pdf(tmp_path / "book.pdf", PAGES)
     return tmp_path / "book.pdf"
 
 
