@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export PREP_INDEX ?= $(CURDIR)/.prep
 
-.PHONY: demo ui test check format corpus confidence bench-quality clean
+.PHONY: demo ui test check format corpus confidence bench-quality screenshots clean
 
 demo: $(VENV)/installed
 	$(BIN)/prep ingest
@@ -37,6 +37,9 @@ confidence: $(VENV)/installed-dev
 
 bench-quality: $(VENV)/installed-dev
 	$(BIN)/python -m evals.bench.quality $(DATA)
+
+screenshots: $(VENV)/installed-dev
+	$(BIN)/python -m ui.screenshots $(PREP_INDEX) docs
 
 clean:
 	rm -rf $(VENV) .prep build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -169,19 +169,25 @@ def _place(plan: _Plan, item: Found, path: str, before: SourceRecord | None) -> 
         kept = replace(before, error=reason) if before else replace(record, error=reason)
         plan.touched |= before is None or before.error != reason
         plan.keep.append(kept)
-    elif before and before.sha256 == digest and before.path == path:
-        plan.touched |= before.mtime_ns != mtime
-        plan.keep.append(replace(before, root=str(item.root), size=size, mtime_ns=mtime))
     elif item.file.suffix.lower() not in READERS:
         kind = item.file.suffix.lower() or "no suffix"
-        plan.keep.append(replace(record, skipped=f"no reader for {kind} files"))
-        plan.touched = True
+        kept = replace(record, skipped=f"no reader for {kind} files")
+        plan.touched |= before is None or replace(before, mtime_ns=mtime) != replace(kept, mtime_ns=mtime)
+        plan.keep.append(kept)
+    elif before and before.sha256 == digest and before.path == path and not _reader_is_new(before):
+        plan.touched |= before.mtime_ns != mtime
+        plan.keep.append(replace(before, root=str(item.root), size=size, mtime_ns=mtime))
     else:
         (plan.changed if before else plan.new).append(path)
         if before and before.path != path:
             plan.drop.append(before.path)
             before = None
         plan.read.append((item, replace(before, sha256=digest, size=size, mtime_ns=mtime) if before else record))
+
+
+def _reader_is_new(record: SourceRecord) -> bool:
+    """Tell whether a file was passed over for want of a reader; it is read once there is one."""
+    return record.skipped is not None and record.skipped.startswith("no reader")
 
 
 def _match_moves(plan: _Plan, old: Mapping[str, SourceRecord]) -> None:

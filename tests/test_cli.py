@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,9 @@ def test_an_interrupted_ingest_loses_nothing(prep: Prep, home: Home, notes: Path
             f"# Note {n}\n\n" + f"Fact {n} about training models. " * 60, encoding="utf-8"
         )
     command = [sys.executable, "-m", "ui.cli", "ingest", str(notes)]
-    process = subprocess.Popen(command, env=environment(home), stderr=subprocess.PIPE, text=True)
+    # A test run in the background ignores Ctrl-C, and its children inherit that.
+    listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, env=environment(home), stderr=subprocess.PIPE, text=True, preexec_fn=listening)
     while not (home.generations / "000002").exists():
         assert process.poll() is None
         time.sleep(0.05)

@@ -18,11 +18,11 @@ _BESIDE = ":material/right_panel_open:"
 _NOT_COVERED = "**Your library does not cover this.** Rather than guess, here is what lies nearest."
 
 
-def show_answer(answer: Answer) -> None:
+def show_answer(desk: Desk, answer: Answer) -> None:
     """Show an answer, under each paragraph the buttons that open its sources."""
     current = choice() or "1"
     with st.container(key="answer"):
-        for paragraph in logic.paragraphs(answer):
+        for paragraph in logic.paragraphs(answer, desk.text):
             st.markdown(paragraph.markdown, anchors=False)
             with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
                 for citation in paragraph.citations:
@@ -38,7 +38,7 @@ def show_answer(answer: Answer) -> None:
                 st.caption(logic.section(paragraph.citations[0].locator), width="content")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(logic.confidence_words(answer), width="content")
-        _export(answer)
+        _export(desk, answer)
 
 
 def show_abstention(reading: Reading) -> None:
@@ -105,8 +105,7 @@ def show_passages(desk: Desk, answer: Answer) -> None:
         for hit in others:
             locator = hit.passage.locator
             with st.expander(logic.place(locator)):
-                plain = logic.is_plain(locator.path)
-                show_parts(logic.excerpt(desk.text(locator.path), locator.span, context=0, plain=plain))
+                show_parts(logic.excerpt(desk.text(locator.path), locator.span, context=0, path=locator.path))
                 with st.container(horizontal=True):
                     st.button(
                         "Open beside", key=f"open-{hit.rank}", icon=_BESIDE, on_click=open_passage, args=(hit.rank,)
@@ -134,10 +133,10 @@ def _why(question: str, hit: Hit) -> None:
         st.markdown("The same text also stands in: " + "; ".join(logic.place(a) for a in hit.also))
 
 
-def _export(answer: Answer) -> None:
+def _export(desk: Desk, answer: Answer) -> None:
     st.download_button(
         "Export",
-        logic.export_markdown(answer),
+        logic.export_markdown(answer, desk.text),
         file_name=logic.file_name(answer.question),
         mime="text/markdown",
         key="export",

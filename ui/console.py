@@ -157,7 +157,7 @@ def print_evaluation(summary: dict[str, Any]) -> None:
         *(summary["by_slice"].items() if len(summary["by_slice"]) > 1 else ()),
     ):
         table.add_row(
-            label, *(f"{row[m]['mean']:.3f} [dim]{row[m]['ci95'][0]:.3f}-{row[m]['ci95'][1]:.3f}[/]" for m in names)
+            label, *(f"{row[m]['mean']:.3f} [dim]{row[m]['ci95'][0]:.2f}-{row[m]['ci95'][1]:.2f}[/]" for m in names)
         )
     out.print(table)
     if "declining" in summary:

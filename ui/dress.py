@@ -32,7 +32,8 @@ _STYLE = """
 .st-key-answer p, .st-key-answer li, .st-key-panel p, .st-key-panel li { line-height: 1.65; }
 .st-key-answer [data-testid="stMarkdownContainer"] { max-width: 46rem; }
 .st-key-answer .stMarkdownBadge { cursor: pointer; padding: 0 .38em; font-size: .72em; vertical-align: .25em; }
-.st-key-panel { position: sticky; top: 4rem; max-height: calc(100vh - 5.5rem); overflow-y: auto; }
+[data-testid="stColumn"]:has(.st-key-panel) { position: sticky; top: 4rem; align-self: flex-start; }
+.st-key-panel { max-height: calc(100vh - 5.5rem); overflow-y: auto; }
 .st-key-panel h5, .st-key-passages h5 { font-size: 1rem; font-weight: 650; padding: .4rem 0 0; }
 .st-key-panel [data-testid="stMarkdownContainer"], .st-key-passages [data-testid="stMarkdownContainer"],
 .st-key-answer [data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
@@ -45,7 +46,8 @@ _STYLE = """
 @media (max-width: 640px) {
   .block-container { padding-left: 1rem; padding-right: 1rem; }
   .st-key-q { flex: 1 0 100% !important; }
-  .st-key-panel { position: static; max-height: none; }
+  [data-testid="stColumn"]:has(.st-key-panel) { position: static; }
+  .st-key-panel { max-height: none; }
 }
 </style>
 """
@@ -73,6 +75,18 @@ _SCRIPT = """
       if (here >= 0) { all[Math.min(all.length - 1, Math.max(0, here + step))].focus(); event.preventDefault(); }
       else if (at === field() && event.key === 'ArrowDown') { all[0].focus(); event.preventDefault(); }
     });
+    // A quote far down in a long passage is scrolled to, once for each quote.
+    let seen = '', soon = 0;
+    const reveal = () => {
+      const panel = document.querySelector('.st-key-panel');
+      const mark = panel?.querySelector('.stMarkdownColoredBackground, [class*="st-key-quoted"]');
+      if (!mark || mark.textContent === seen) return;
+      seen = mark.textContent;
+      const below = mark.getBoundingClientRect().top - panel.getBoundingClientRect().top;
+      if (below < 0 || below > panel.clientHeight * 0.8) panel.scrollTop += below - panel.clientHeight / 3;
+    };
+    new MutationObserver(() => { clearTimeout(soon); soon = setTimeout(reveal, 150); })
+      .observe(document.body, { subtree: true, childList: true, characterData: true });
     document.addEventListener('click', (event) => {
       const cite = event.target.closest('[class*="st-key-cite-"] button, [class*="st-key-open-"] button');
       const badge = cite ? null : event.target.closest('.st-key-answer .stMarkdownBadge');

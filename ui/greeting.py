@@ -21,7 +21,7 @@ def greet() -> None:
         st.subheader("Your own material", anchor=False)
         st.markdown("Guides, notes, question banks and PDF books, in any folders. In a terminal:")
         st.code("prep ingest ~/notes", language="bash")
-        st.caption("Then reload this page. Nothing leaves this machine.")
+        st.caption("Then reload this page, or add files on the Library page. Nothing leaves this machine.")
     with bundled.container(border=True, height="stretch"):
         st.subheader("The bundled corpus", anchor=False)
         st.markdown("Guides and questions on machine learning, statistics and LLM systems.")

@@ -166,7 +166,7 @@ def show_source(desk: Desk, record: SourceRecord, home: Path) -> None:
                 return
         pages = logic.text_pages(text)
         part = st.number_input("Part", 1, len(pages), 1, key=f"part-{record.path}") if len(pages) > 1 else 1
-        show_parts(logic.excerpt(text, pages[int(part) - 1], plain=logic.is_plain(record.path), context=0))
+        show_parts(logic.excerpt(text, pages[int(part) - 1], path=record.path, context=0))
 
 
 def _offer_removal(record: SourceRecord, home: Path) -> None:

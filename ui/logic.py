@@ -6,14 +6,25 @@ Everything here that returns Markdown has been through `ui.safe_markdown`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from retrieval.lexical import grams, words
 from retrieval.text import one_line
 from retrieval.types import Answer, Citation, Hit, Locator, Topic, embedded_text
-from ui.safe_markdown import NOWHERE, Part, Span, inline, literal, parts, plain_parts
+from ui.safe_markdown import (
+    NOWHERE,
+    Part,
+    Span,
+    code_block,
+    code_language,
+    code_parts,
+    inline,
+    literal,
+    parts,
+    plain_parts,
+)
 
 CONTEXT = 700  # characters shown before and after a passage
 LONGEST = 6000  # characters of an excerpt; what is longer is cut and says so
@@ -22,6 +33,7 @@ _NEAR = 0.35  # cosine of a question entry to what was asked; below it they shar
 _FRONT_MATTER = re.compile(r"\A---[ \t\r]*\n.*?\n---[ \t\r]*\n", re.S)
 _BLOCK_START = ("```", "~~~", "|", "$$", "\\[")
 _PLAIN = {".pdf", ".txt"}
+_CODE = {".py": "python", ".sql": "sql"}  # sources that are code from the first line to the last
 _WORD = re.compile(r"[\w+#@.'’/-]*\w[+#]*")
 
 
@@ -44,6 +56,14 @@ class Reason:
 def is_plain(path: str) -> bool:
     """Tell whether the text of a source is no Markdown."""
     return PurePosixPath(path).suffix.lower() in _PLAIN
+
+
+def code_of(path: str, text: str, span: Span) -> str | None:
+    """Return the language of the code that a span of a source lies in; None where it is no code."""
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix in _CODE:
+        return _CODE[suffix]
+    return None if suffix in _PLAIN else code_language(text, span)
 
 
 def label(text: str) -> str:
@@ -72,8 +92,11 @@ def section(locator: Locator) -> str:
     return " › ".join(label(name) for name in (locator.title or locator.path, *headings))
 
 
-def paragraphs(answer: Answer) -> list[Paragraph]:
-    """Group the sentences of an answer by section, each followed by its numbers."""
+def paragraphs(answer: Answer, text_of: Callable[[str], str]) -> list[Paragraph]:
+    """Group the sentences of an answer by section, each followed by its numbers.
+
+    `text_of` gives the text of a source: a sentence may be lines of code, which only what stands around it tells.
+    """
     by_number = {c.n: c for c in answer.citations}
     groups: list[tuple[tuple[object, ...], list[str], list[Citation]]] = []
     for sentence in answer.sentences:
@@ -81,7 +104,11 @@ def paragraphs(answer: Answer) -> list[Paragraph]:
         locator = cited[0].locator
         key = (locator.path, locator.heading, locator.page)
         marks = "".join(f" :blue-badge[{n}]" for n in sentence.citations)
-        text = _sentence(sentence.text, plain=is_plain(locator.path)) + marks
+        language = code_of(locator.path, text_of(locator.path), locator.span)
+        if language is not None and not sentence.text.lstrip().startswith(("```", "~~~")):
+            text = code_block(sentence.text, language) + marks
+        else:
+            text = _sentence(sentence.text, plain=is_plain(locator.path)) + marks
         if groups and groups[-1][0] == key:
             groups[-1][1].append(text)
             groups[-1][2].extend(cited)
@@ -106,10 +133,10 @@ def _run(texts: Sequence[str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ ]*(\n\n)[ ]*", r"\1", " ".join(texts))).strip()
 
 
-def excerpt(text: str, passage: Span, quote: Span = NOWHERE, *, plain: bool, context: int = CONTEXT) -> list[Part]:
+def excerpt(text: str, passage: Span, quote: Span = NOWHERE, *, path: str, context: int = CONTEXT) -> list[Part]:
     """Return a passage with the paragraphs around it as safe parts, the quote marked.
 
-    `text` is the extracted text of the source; both spans point into it.
+    `text` is the extracted text of the source at `path`; both spans point into it.
     """
     start, end = _window(text, passage, quote, context)
     if end - start > LONGEST:
@@ -117,7 +144,9 @@ def excerpt(text: str, passage: Span, quote: Span = NOWHERE, *, plain: bool, con
         end = min(end, start + LONGEST)
     shown = text[start:end]
     inner = (max(quote[0] - start, 0), min(quote[1] - start, len(shown))) if quote != NOWHERE else NOWHERE
-    return plain_parts(shown, inner) if plain else parts(shown, inner)
+    if language := _CODE.get(PurePosixPath(path).suffix.lower()):
+        return list(code_parts(shown, (0, len(shown)), inner, language))
+    return plain_parts(shown, inner) if is_plain(path) else parts(shown, inner)
 
 
 def _window(text: str, passage: Span, quote: Span, context: int) -> Span:
@@ -222,14 +251,14 @@ def topic_name(topic: Topic, topics: Sequence[Topic]) -> str:
     return " › ".join(label(name) for name in (above, topic.name) if name)
 
 
-def export_markdown(answer: Answer) -> str:
+def export_markdown(answer: Answer, text_of: Callable[[str], str]) -> str:
     """Return an answer with its citations as a Markdown document, safe to open anywhere."""
     lines = [f"# {label(answer.question)}", ""]
     if not answer.answered:
         nearest = ", ".join(literal(name) for name in answer.nearest_topics)
         lines += ["Your library does not cover this.", "", f"Nearest topics: {nearest}" if nearest else ""]
         return "\n".join(lines).strip() + "\n"
-    for paragraph in paragraphs(answer):
+    for paragraph in paragraphs(answer, text_of):
         lines += [re.sub(r":blue-badge\[(\d+)\]", r"[\1]", paragraph.markdown), ""]
     lines += ["## Sources", ""]
     for c in answer.citations:

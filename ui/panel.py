@@ -22,8 +22,8 @@ def show_source(desk: Desk, passage: Locator, quote: Locator | None, on_close: C
             st.button("Close", key="close", icon=":material/close:", type="tertiary", on_click=on_close)
         st.caption(literal(shown.path))
         text = desk.text(passage.path)
-        parts = logic.excerpt(text, passage.span, quote.span if quote else NOWHERE, plain=logic.is_plain(passage.path))
-        if shown.page is None:
+        parts = logic.excerpt(text, passage.span, quote.span if quote else NOWHERE, path=passage.path)
+        if shown.page is None or not shown.path.lower().endswith(".pdf"):
             show_parts(parts)
             return
         if show_page(desk, shown, text[slice(*shown.span)]):

@@ -15,7 +15,18 @@ from typing import Literal
 
 from ui.markdown_pieces import NOWHERE, Piece, Span, clean, formula, inline_pieces, overlap, pieces, split, verbatim
 
-__all__ = ["NOWHERE", "Part", "Span", "inline", "literal", "parts", "plain_parts"]
+__all__ = [
+    "NOWHERE",
+    "Part",
+    "Span",
+    "code_block",
+    "code_language",
+    "code_parts",
+    "inline",
+    "literal",
+    "parts",
+    "plain_parts",
+]
 
 _FENCE = re.compile(
     r"^[ \t]*(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^\n`]*)\n(?P<body>.*?)(?:^[ \t]*(?P=mark)[`~]*[ \t]*$|\Z)",
@@ -75,6 +86,26 @@ def literal(text: str) -> str:
     return verbatim(" ".join(clean(text).split()), first=True)
 
 
+def code_language(text: str, span: Span) -> str | None:
+    """Return the language of the fenced code a span of a text lies in, "" where it names none; None outside code."""
+    for match in _FENCE.finditer(clean(text)):
+        if match.start("body") <= span[0] < match.end("body") and span[1] <= match.end():
+            return _language(match)
+        if match.start() > span[0]:
+            break
+    return None
+
+
+def code_block(code: str, language: str) -> str:
+    """Return code as a fence that nothing in it can close."""
+    return _fenced(clean(code).strip("\n"), language)
+
+
+def _language(match: re.Match[str]) -> str:
+    info = re.match(r"[\w+#-]*", match["info"])
+    return info.group() if info else ""
+
+
 def _blocks(text: str) -> Iterator[tuple[Literal["text", "fence", "indented", "display"], int, int]]:
     """Yield what the text consists of, in order: fenced and indented code, display formulas, and all between."""
     spans = [("fence", m.span()) for m in _FENCE.finditer(text)]
@@ -115,9 +146,14 @@ def _block(kind: str, text: str, span: Span, quote: Span) -> Iterator[Part]:
         yield Part(f"\n\n$$\n{body}\n$$\n\n", overlap(span, quote))
         return
     match = _FENCE.match(text, *span) if kind == "fence" else None
-    info = re.match(r"[\w+#-]*", match["info"] if match else "")
-    language = info.group() if info else ""
+    language = _language(match) if match else ""
     start, end = match.span("body") if match else span
+    yield from code_parts(text, (start, end), quote, language)
+
+
+def code_parts(text: str, span: Span, quote: Span, language: str) -> Iterator[Part]:
+    """Yield the lines of a span as code, those that are quoted as parts of their own."""
+    start, end = span
     lines: list[tuple[str, bool]] = []
     for line in text[start:end].splitlines(keepends=True):
         lines.append((line.rstrip("\n"), overlap((start, start + len(line)), quote)))

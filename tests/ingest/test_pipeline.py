@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingest.pipeline import Report, ingest
+from ingest.readers import READERS
 from retrieval import Library
 from retrieval.errors import FingerprintError, LockedError, ReadError
 from retrieval.manifest import Manifest
@@ -111,6 +112,19 @@ def test_bad_files_are_reported_and_the_rest_is_indexed(home: Home, notes: Path,
     assert {path for path, _ in report.failed} == {"broken.pdf", "picture.md"}
     assert report.skipped == (("photo.jpg", "no reader for .jpg files"),)
     assert report.passages == 4
+
+
+def test_a_file_is_read_once_there_is_a_reader_for_it(
+    home: Home, notes: Path, ingest_notes: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This test ensures that an update of the program reaches files that it could not read before."""
+    with monkeypatch.context() as patch:
+        patch.delitem(READERS, ".yaml")
+        assert ingest_notes().skipped == (("bank.yaml", "no reader for .yaml files"),)
+        assert ingest_notes().generation is None
+    assert ingest_notes().skipped == ()
+    check_generation(home.current())
+    assert Manifest.read(home.current()).by_path()["bank.yaml"].passages == 2
 
 
 def test_a_dry_run_changes_nothing(home: Home, ingest_notes: Ingest) -> None:

@@ -10,6 +10,11 @@ from ui import logic
 TEXT = "---\ntitle: T\n---\n# Head\n\nFirst paragraph.\n\nSecond one. It goes on.\n\n```\ncode\n\nmore\n```\n\nLast.\n"
 
 
+def text_of(path: str) -> str:
+    """The sources of these answers are empty: no quote lies in code."""
+    return ""
+
+
 def locator(path: str = "guides/a.md", heading: tuple[str, ...] = ("Idea",), **more: object) -> Locator:
     facts: dict[str, object] = {"title": "Guide", "span": (0, 10), "lines": (3, 5), **more}
     return Locator(path=path, heading=heading, **facts)  # type: ignore[arg-type]
@@ -44,31 +49,38 @@ def test_a_place_is_title_heading_and_lines_or_page(where: Locator, words: str) 
 def test_sentences_of_one_section_make_one_paragraph() -> None:
     """This test ensures that numbers follow their sentences and a change of section starts a paragraph."""
     made = answer(("One.", locator()), ("Two.", locator()), ("Three.", locator(heading=("Other",))))
-    assert [p.markdown for p in logic.paragraphs(made)] == [
+    assert [p.markdown for p in logic.paragraphs(made, text_of)] == [
         "One. :blue-badge[1] Two. :blue-badge[2]",
         "Three. :blue-badge[3]",
     ]
-    assert [[c.n for c in p.citations] for p in logic.paragraphs(made)] == [[1, 2], [3]]
+    assert [[c.n for c in p.citations] for p in logic.paragraphs(made, text_of)] == [[1, 2], [3]]
 
 
 def test_code_and_table_rows_in_an_answer_are_shown_well() -> None:
     """This test ensures that code stands as a block and a row of a table reads as a line."""
     made = answer(("Use it:", locator()), ("```python\na = 1\n```", locator()), ("| lasso | sparse |", locator()))
-    assert logic.paragraphs(made)[0].markdown == (
+    assert logic.paragraphs(made, text_of)[0].markdown == (
         "Use it: :blue-badge[1]\n\n```python\na = 1\n```\n\n:blue-badge[2] lasso · sparse :blue-badge[3]"
     )
+
+
+def test_lines_from_inside_a_fence_are_shown_as_code() -> None:
+    """This test ensures that a passage cut in the middle of code does not turn it into prose."""
+    at = TEXT.index("more")
+    made = answer(("more", locator(span=(at, at + 4))))
+    assert logic.paragraphs(made, lambda _: TEXT)[0].markdown == "```\nmore\n```\n\n:blue-badge[1]"
 
 
 def test_a_sentence_of_a_pdf_stands_for_itself() -> None:
     """This test ensures that signs in a PDF's text are not read as Markdown."""
     made = answer(("x_1 * x_2", locator(path="b.pdf")))
-    assert logic.paragraphs(made)[0].markdown == "x\\_1 \\* x\\_2 :blue-badge[1]"
+    assert logic.paragraphs(made, text_of)[0].markdown == "x\\_1 \\* x\\_2 :blue-badge[1]"
 
 
 def test_an_excerpt_is_whole_paragraphs_without_front_matter() -> None:
     """This test ensures that a passage is shown with the paragraphs around it and the quote marked in it."""
     start = TEXT.index("Second")
-    parts = logic.excerpt(TEXT, (start, start + 23), (start + 12, start + 23), plain=False)
+    parts = logic.excerpt(TEXT, (start, start + 23), (start + 12, start + 23), path="a.md")
     assert parts[0].markdown.startswith("##### Head\n\nFirst paragraph.\n\nSecond one. :orange-background[It goes on.]")
     assert "title" not in parts[0].markdown
     assert parts[-1].markdown.rstrip().endswith("Last.")
@@ -77,22 +89,33 @@ def test_an_excerpt_is_whole_paragraphs_without_front_matter() -> None:
 def test_an_excerpt_without_context_is_the_passage() -> None:
     """This test ensures that the list of passages shows each one alone."""
     start = TEXT.index("Second")
-    parts = logic.excerpt(TEXT, (start, start + 23), plain=False, context=0)
+    parts = logic.excerpt(TEXT, (start, start + 23), path="a.md", context=0)
     assert [p.markdown.strip() for p in parts] == ["Second one. It goes on."]
 
 
 def test_an_excerpt_does_not_cut_code() -> None:
     """This test ensures that a passage in the middle of a fence is shown with the whole fence."""
     start = TEXT.index("more")
-    parts = logic.excerpt(TEXT, (start, start + 4), plain=False, context=0)
+    parts = logic.excerpt(TEXT, (start, start + 4), path="a.md", context=0)
     assert parts[0].markdown.strip() == "```\ncode\n\nmore\n```"
+
+
+def test_a_source_file_is_shown_as_code_with_the_quoted_lines_apart() -> None:
+    """This test ensures that Python and SQL files are not read as Markdown."""
+    text = "# not a heading\na = 1\nb = 2\n"
+    at = text.index("b = 2")
+    found = logic.excerpt(text, (0, len(text)), (at, at + 5), path="a.py")
+    assert [(p.markdown.strip(), p.quoted) for p in found] == [
+        ("```python\n# not a heading\na = 1\n```", False),
+        ("```python\nb = 2\n```", True),
+    ]
 
 
 def test_a_huge_paragraph_is_cut_around_the_quote() -> None:
     """This test ensures that a text of a million characters without an empty line costs no more than a page."""
     text = "word " * 200_000 + "needle " + "word " * 1000
     at = text.index("needle")
-    (part,) = logic.excerpt(text, (0, len(text)), (at, at + 6), plain=False)
+    (part,) = logic.excerpt(text, (0, len(text)), (at, at + 6), path="a.md")
     assert ":orange-background[needle]" in part.markdown
     assert len(part.markdown) < logic.LONGEST + 100
 
@@ -101,7 +124,7 @@ def test_windows_line_ends_do_not_shift_the_mark() -> None:
     """This test ensures that the mark stands right in a file with CR LF line ends."""
     text = "---\r\ntitle: T\r\n---\r\nOne here.\r\n\r\nTwo here. Three.\r\n"
     at = text.index("Two here.")
-    (part,) = logic.excerpt(text, (at, at + 9), (at, at + 9), plain=False)
+    (part,) = logic.excerpt(text, (at, at + 9), (at, at + 9), path="a.md")
     assert "One here." in part.markdown
     assert "title" not in part.markdown
     assert ":orange-background[Two here.] Three." in part.markdown
@@ -130,7 +153,7 @@ def test_follow_ups_are_near_new_and_never_the_question_itself() -> None:
 
 def test_the_export_of_an_answer_names_every_source() -> None:
     """This test ensures that the export reads well outside the app and holds no link of a document."""
-    text = logic.export_markdown(answer(("See [this](http://a.b).", locator())))
+    text = logic.export_markdown(answer(("See [this](http://a.b).", locator())), text_of)
     assert text == (
         "# What is it?\n\nSee this. [1]\n\n## Sources\n\n"
         "1. Guide › Idea · lines 3–5 (guides/a.md)\n   > See this.\n\nPrepdesk, high confidence, 90%.\n"
@@ -139,7 +162,7 @@ def test_the_export_of_an_answer_names_every_source() -> None:
 
 def test_the_export_of_an_abstention_says_so() -> None:
     """This test ensures that nothing is made up where the library does not answer."""
-    text = logic.export_markdown(Answer("Why?", False, 0.1, nearest_topics=("Dropout",)))
+    text = logic.export_markdown(Answer("Why?", False, 0.1, nearest_topics=("Dropout",)), text_of)
     assert text == "# Why?\n\nYour library does not cover this.\n\nNearest topics: Dropout\n"
 
 

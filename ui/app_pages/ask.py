@@ -51,7 +51,7 @@ with bootstrap.sentences_for_errors():
     left, right = st.columns([11, 10], gap="large") if passage else (st.container(), None)
     with left:
         if reading.answer.answered:
-            show_answer(reading.answer)
+            show_answer(desk, reading.answer)
         else:
             show_abstention(reading)
     if passage and right:

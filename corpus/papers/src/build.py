@@ -158,13 +158,19 @@ def _has_glyph(char: str) -> bool:
 
 
 def _flowables(tokens: Sequence[Token]) -> Iterator[Flowable]:
-    """Yield what stands on the pages: no block is broken over two, headings and lead-ins of code stay with it."""
+    """Yield what stands on the pages; no block is broken over two pages, and some stay with the next."""
     group: list[Flowable] = []
     for block, after in pairwise([*_blocks(tokens), None]):
         group.append(block)
-        if not isinstance(block, _Heading) and not isinstance(after, XPreformatted):
+        if not _holds(block, after):
             yield KeepTogether(group)
             group = []
+
+
+def _holds(block: Flowable, after: Flowable | None) -> bool:
+    """Return whether a block stays on one page with the next: a heading, a lead-in of code, an item of a list."""
+    items = [isinstance(flowable, Paragraph) and flowable.style in (_ITEM, _BOX) for flowable in (block, after)]
+    return isinstance(block, _Heading) or isinstance(after, XPreformatted) or all(items)
 
 
 def _blocks(tokens: Sequence[Token]) -> Iterator[Flowable]:
@@ -252,7 +258,7 @@ def _table(tokens: Sequence[Token]) -> Table:
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
         ]
     )
-    table.spaceBefore, table.spaceAfter = 3, 8
+    table.spaceBefore, table.spaceAfter = 7, 8
     return table
 
 
