@@ -127,6 +127,14 @@ def test_a_file_is_read_once_there_is_a_reader_for_it(
     assert Manifest.read(home.current()).by_path()["bank.yaml"].passages == 2
 
 
+def test_a_library_inside_its_own_folder_does_not_read_itself(notes: Path, encoders: Path) -> None:
+    """This test ensures that `prep ingest . --index ./index` never indexes the index."""
+    home = Home(notes / "index", encoders)
+    ingest(home, [notes])
+    report = ingest(home, [notes])
+    assert (report.new, report.changed, report.unchanged) == ((), (), 2)
+
+
 def test_a_dry_run_changes_nothing(home: Home, ingest_notes: Ingest) -> None:
     """This test ensures that --dry-run only tells."""
     report = ingest_notes(dry_run=True)
