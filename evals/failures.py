@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evals.evaluate import Evaluation
-from evals.gold import Placed, Question, covers, place
+from evals.gold import Placed, Question, covers, overlaps, place
 from retrieval.library import Library
 from retrieval.types import MODES, Hit, Mode
 
@@ -71,8 +71,4 @@ def _cause(ranks: Mapping[Mode, int | None], places: Sequence[Placed], library: 
 
 
 def _indexed(wanted: Placed, library: Library) -> bool:
-    for passage in library.searcher.dense.find({"path": wanted.path}):
-        a, b = passage.locator.span, wanted.span
-        if 2 * (min(a[1], b[1]) - max(a[0], b[0])) >= min(a[1] - a[0], b[1] - b[0]):
-            return True
-    return False
+    return any(overlaps(p.locator, wanted) for p in library.searcher.dense.find({"path": wanted.path}))

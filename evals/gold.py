@@ -68,10 +68,11 @@ def place(question: Question, library: Library) -> list[Placed]:
 
 def covers(hit: Hit, gold: Placed) -> bool:
     """Tell whether a hit, or another place of its text, overlaps a gold span by half of the shorter of the two."""
-    return any(_overlaps(locator, gold) for locator in (hit.passage.locator, *hit.also))
+    return any(overlaps(locator, gold) for locator in (hit.passage.locator, *hit.also))
 
 
-def _overlaps(locator: Locator, gold: Placed) -> bool:
+def overlaps(locator: Locator, gold: Placed) -> bool:
+    """Tell whether a place overlaps a gold span by half of the shorter of the two."""
     if locator.path != gold.path:
         return False
     a, b = locator.span, gold.span

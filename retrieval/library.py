@@ -144,16 +144,7 @@ class Library:
 
     def text(self, path: str) -> str:
         """Return the extracted text of a source, the one its spans point into."""
-        generation = self._now()
-        record = generation.records.get(path)
-        if record is None:
-            raise QueryError(f"no source {path!r} in the library; see: prep status --sources")
-        try:
-            return (generation.folder / "texts" / record.text_name).read_bytes().decode("utf-8", "surrogatepass")
-        except OSError as error:
-            raise IndexCorruptError(
-                f"the text of {path} is missing from the index; run: prep ingest --rebuild"
-            ) from error
+        return self._now().source_text(path)
 
     def _now(self) -> _Generation:
         """Return the live generation, opening it where it is new."""

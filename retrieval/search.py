@@ -59,8 +59,6 @@ class Candidates:
     dense: Floats
     question: Floats
     lexical: Floats
-    words: Floats
-    grams: Floats
 
 
 class Searcher:
@@ -106,15 +104,7 @@ class Searcher:
         lexical = shares[rows]
         key = {"dense": best, "lexical": lexical, "hybrid": fusion.fuse(best, lexical, self.weights)}[mode]
         top = np.argsort(-key, kind="stable")  # `order` is sorted by id, so ties fall to the smaller id
-        return Candidates(
-            [order[i] for i in top],
-            key[top],
-            best[top],
-            question[top],
-            lexical[top],
-            words[rows][top],
-            grams[rows][top],
-        )
+        return Candidates([order[i] for i in top], key[top], best[top], question[top], lexical[top])
 
     def hits(self, found: Candidates, k: int) -> list[Hit]:
         """Return the best `k` candidates as hits, those that say the same as a better one folded into it."""
