@@ -88,7 +88,8 @@ def ingest(
             given = list(dict.fromkeys([*given, *(Path(r.root) for r in live.sources)]))
         found = [f for root in given for f in _files_of(root, live)]
         own = home.path.resolve()
-        found = [f for f in found if not f.file.is_relative_to(own)]  # a library may live in the folder it indexes
+        # A library may live in the folder it indexes; uploads, a root inside the library, are material all the same.
+        found = [f for f in found if f.root.is_relative_to(own) or not f.file.is_relative_to(own)]
         plan = make_plan(found, {str(root) for root in given}, None if rebuild else live, live)
         if dry_run or (live and not rebuild and not (plan.read or plan.drop or plan.touched)):
             return _report(plan, live.sources if live else (), None, live.passages if live else 0, 0, started)
