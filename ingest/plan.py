@@ -77,10 +77,12 @@ def removal_plan(live: Manifest, names: Sequence[str]) -> Plan:
     """
     plan = Plan()
     gone: set[str] = set()
-    for name in names:
-        disk = Path(name).resolve()
+    for name in filter(str.strip, names):
         inner = name.replace("\\", "/").strip("/") + "/"
-        meant = {r.path for r in live.sources if f"{r.path}/".startswith(inner) or Path(r.file).is_relative_to(disk)}
+        meant = {r.path for r in live.sources if f"{r.path}/".startswith(inner)}
+        # Only a name that the library does not know is one of the disk.
+        disk = Path(name).resolve()
+        meant = meant or {r.path for r in live.sources if Path(r.file).is_relative_to(disk)}
         if not meant:
             raise QueryError(f"no source {name!r} in the library; see: prep status --sources")
         gone |= meant
