@@ -132,24 +132,31 @@ def _hub_snapshot(name: str) -> Path:
         raise unknown from error
 
 
-class Encoder:
-    """A model ready to encode: `dimensions` wide, at most `max_tokens` word pieces a text."""
+class WordPieces:
+    """The tokenizer of a model without its weights: enough to read and chunk for it."""
 
-    def __init__(self, model: ModelFiles, onnx: Path) -> None:
+    def __init__(self, model: ModelFiles) -> None:
         from tokenizers import Tokenizer
 
-        self.name = model.name
-        self.fingerprint = model_fingerprint(model)
         self.max_tokens = model.max_tokens
         self._tokenizer = Tokenizer.from_file(str(model.folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._session = _session(onnx)
-        self.dimensions = int(self._session.get_outputs()[0].shape[-1])
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return word pieces per text, special tokens left out."""
         return [len(e.ids) for e in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+
+class Encoder(WordPieces):
+    """A model ready to encode: `dimensions` wide, at most `max_tokens` word pieces a text."""
+
+    def __init__(self, model: ModelFiles, onnx: Path) -> None:
+        super().__init__(model)
+        self.name = model.name
+        self.fingerprint = model_fingerprint(model)
+        self._session = _session(onnx)
+        self.dimensions = int(self._session.get_outputs()[0].shape[-1])
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """Return unit vectors `(n, dimensions)` in the order of `texts`; each is read up to `max_tokens`.
