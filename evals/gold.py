@@ -18,11 +18,15 @@ GOLD = Path(__file__).parent / "gold"
 
 @dataclass(frozen=True, slots=True)
 class GoldSpan:
-    """A verbatim quote of a source. Spans of one `part` are alternatives; a question may need several parts."""
+    """A verbatim quote of a source. Spans of one `part` are alternatives; a question may need several parts.
+
+    The quote is looked for from character `start` of the extracted text on.
+    """
 
     path: str
     quote: str
     part: int = 1
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def place(question: Question, library: Library) -> list[Placed]:
     found: list[Placed] = []
     for gold in question.spans:
         try:
-            start = library.text(gold.path).find(gold.quote)
+            start = library.text(gold.path).find(gold.quote, gold.start)
         except QueryError as error:
             raise GoldError(f"question {question.id}: {error}") from error
         if start == -1:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
@@ -213,6 +214,9 @@ def evaluate(
         ),
     ] = None,
     index: IndexOption = None,
+    own: Annotated[
+        bool, typer.Option("--own", help="Ask the library the questions of its own entries, their text hidden.")
+    ] = False,
     k: Annotated[list[int] | None, typer.Option("--k", help="Cutoff of recall, 1 to 20; may be repeated.")] = None,
     mode: ModeOption = "hybrid",
     compare: Annotated[
@@ -237,11 +241,16 @@ def evaluate(
 
     if gate and baseline is None:
         raise QueryError("--gate needs --baseline FILE to compare with")
+    if own and (gold is not None or split is not None):
+        raise QueryError("--own asks the library its own questions; leave out GOLD and --split")
     modes = [_mode(name.strip()) for name in compare.split(",")] if compare else [_mode(mode)]
-    task = eval_command.find_task(gold, split)
     measures = eval_command.measures_for(k)
+    task = None if own else eval_command.find_task(gold, split)
     passed, lines = True, []
-    with _open_or_build(index) as opened, eval_command.library_of(task, opened.home, opened) as library:
+    with ExitStack() as opened:
+        mine = opened.enter_context(_open_or_build(index))
+        task = task or eval_command.own_task(mine)
+        library = opened.enter_context(eval_command.library_of(task, mine))
         done = eval_command.run(task, library, modes, measures)
         lines += eval_command.verdicts(done)
         if baseline is not None:

@@ -12,22 +12,23 @@ from evals.collections import build_library, collection_home
 from evals.evaluate import Evaluation, evaluate_beir, evaluate_declining, evaluate_gold
 from evals.gold import GOLD, Beir, Question, is_beir, load_beir, load_gold, of_split
 from evals.metrics import DEFAULT
+from evals.own import hide_questions, own_gold
 from evals.statistics import compare, holm
 from retrieval.errors import QueryError
 from retrieval.library import Library
-from retrieval.store import Home
 from retrieval.types import Mode
 from ui import console
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is evaluated: a BEIR collection, or gold questions of a library."""
+    """What is evaluated: a BEIR collection, gold questions of a library, or the library's own questions."""
 
     name: str
     questions: tuple[Question, ...] = ()
     unanswerable: tuple[Question, ...] = ()
     collection: Beir | None = None
+    own: bool = False
 
 
 def find_task(path: Path | None, split: str | None) -> Task:
@@ -45,16 +46,23 @@ def find_task(path: Path | None, split: str | None) -> Task:
     return Task(name, tuple(answerable), tuple(of_split(unanswerable, chosen)))
 
 
+def own_task(library: Library) -> Task:
+    """Make gold of a library's own question entries. Raises GoldError where it has too few."""
+    return Task("own library", tuple(own_gold(library)), own=True)
+
+
 @contextmanager
-def library_of(task: Task, home: Home, opened: Library) -> Iterator[Library]:
-    """Open the library a task is asked of: a collection's own, kept under the home, or the person's."""
-    if task.collection is None:
+def library_of(task: Task, opened: Library) -> Iterator[Library]:
+    """Open the library a task is asked of: a collection's own, one without its questions, or the person's."""
+    if task.collection is None and not task.own:
         yield opened
         return
     with console.ingest_progress() as progress:
-        library = build_library(
-            task.collection, collection_home(home, task.collection), model=opened.manifest.model, progress=progress
-        )
+        if task.collection is None:
+            library = hide_questions(opened, progress)
+        else:
+            home = collection_home(opened.home, task.collection)
+            library = build_library(task.collection, home, model=opened.manifest.model, progress=progress)
     with library:
         yield library
 

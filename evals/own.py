@@ -1,0 +1,170 @@
+"""A person's own library as its own gold: the question of every entry asked of a copy without its questions.
+
+    questions = own_gold(library)
+    with hide_questions(library) as hidden:
+        evaluate_gold(hidden, questions, name="own library")
+
+What is measured is whether a question leads to its answer by what the answer says. Real
+search finds these very questions more easily, for it matches them too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import dropwhile
+
+from evals.gold import GoldSpan, Question
+from ingest.documents import Document
+from ingest.writer import Change, Progress, write_generation
+from retrieval.errors import GoldError
+from retrieval.lexical import words
+from retrieval.library import Library
+from retrieval.store import Home
+from retrieval.text import one_line, plain
+from retrieval.types import Passage, embedded_text
+from retrieval.vectors import VectorCache
+
+MIN_QUESTIONS = 20  # below that a recall's interval spans 0.4 and more: no measure
+_MIN_WORDS = 3  # content words below which an answer ("True.") is not to be told from others without its question
+_FOLDER = "own-evaluation"
+_LONG = 3  # words from which a question is known for one wherever it stands
+_TOKEN = re.compile(r"[^\W_]+")
+_MARK = re.compile(r"q?\d*")  # what numbers a question in a list: "12", "Q", "Q3"
+
+
+def own_gold(library: Library, minimum: int = MIN_QUESTIONS) -> list[Question]:
+    """Return one gold question for each question of the library's entries, in library order.
+
+    Entries that ask the same in the same content words are one question, and each of their
+    answers is right, wherever it stands; so is an answer with the same text under another
+    question. Answers of a word or two are left out. The slice is the first folder (or the
+    file) of the source. Raises GoldError where fewer than `minimum` questions are left.
+    """
+    groups: dict[str, list[GoldSpan]] = {}
+    copies: dict[str, list[GoldSpan]] = defaultdict(list)
+    asked: dict[str, tuple[str, str]] = {}
+    for passage in _entries(library):
+        entry, path = passage.entry, passage.locator.path
+        assert entry is not None
+        answer = library.text(path)[slice(*entry.answer)]
+        if len(words(plain(answer))) < _MIN_WORDS:
+            continue
+        span = GoldSpan(path, answer, start=entry.answer[0])
+        key = _meaning(entry.question)
+        groups.setdefault(key, []).append(span)
+        copies[_key(answer)].append(span)
+        asked.setdefault(key, (passage.id, entry.question))
+    if len(groups) < minimum:
+        raise GoldError(
+            f"{len(groups)} question entries with an answer in the library at {library.home.path}; measuring it on "
+            f"itself needs {minimum}: ingest question banks, or write gold questions (prep eval GOLD.jsonl)"
+        )
+    return [
+        Question(*asked[key], spans[0].path.split("/")[0], "test", _with_copies(spans, copies))
+        for key, spans in groups.items()
+    ]
+
+
+def hide_questions(library: Library, progress: Progress | None = None) -> Library:
+    """Index the library once more without the text of any entry's question, and open that; the caller closes it.
+
+    The question is cut off its entry, its vector is not made, and where it stands once more
+    (tables of contents, titles, other entries' notes) it goes as well. The copy is kept beside
+    the index, so that a second run encodes only what is new.
+    """
+    searcher = library.searcher
+    passages = list(searcher.dense.all_passages())
+    hide = _Hider(p.entry.question for p in passages if p.entry)
+    hidden = [made for p in passages if (made := _without_questions(p, hide))]
+    home = Home(library.home.path / _FOLDER, library.home.encoders)
+    counts = Counter(p.locator.path for p in hidden)
+    records = tuple(replace(r, passages=counts[r.path]) for r in library.manifest.sources)
+    texts = {r.text_name: Document(library.text(r.path), r.title, r.kind) for r in records if counts[r.path]}
+    with home.writing():
+        with VectorCache(home.path / "vectors.sqlite", searcher.encoder) as cache:
+            _reuse_vectors(library, passages, cache)
+        change = Change(records, hidden, texts)
+        write_generation(home, searcher.encoder, change, fresh=True, progress=progress or (lambda *_: None))
+    return Library(home, searcher.encoder)
+
+
+def _entries(library: Library) -> Iterator[Passage]:
+    """Yield the first passage of every entry in library order."""
+    found = [p for p in library.searcher.dense.all_passages() if p.entry and p.entry.part == 1]
+    yield from sorted(found, key=lambda p: (p.locator.path, p.locator.span, p.id))
+
+
+def _with_copies(spans: Sequence[GoldSpan], copies: dict[str, list[GoldSpan]]) -> tuple[GoldSpan, ...]:
+    """Return the answers of a question and whatever stands elsewhere with the same text, each once."""
+    return tuple(dict.fromkeys(copy for span in spans for copy in (span, *copies[_key(span.quote)])))
+
+
+def _without_questions(passage: Passage, hide: _Hider) -> Passage | None:
+    """Return a passage as it is searched when no question may be matched; None where nothing is left of it."""
+    start = passage.locator.span[0]
+    cut = max(0, passage.entry.answer[0] - start) if passage.entry else 0
+    text = hide(passage.text[cut:])
+    if not any(c.isalnum() for c in plain(text)):
+        return None
+    names = [one_line(name) for name in (passage.locator.title, *passage.locator.heading)]
+    kept = [hide(n) for n in dict.fromkeys(names) if n in passage.context]
+    return replace(passage, text=text, context=" > ".join(n for n in kept if n.strip()), entry=None)
+
+
+class _Hider:
+    """Cuts questions out of texts: long ones wherever they stand word for word, short ones as lines of their own."""
+
+    def __init__(self, questions: Iterable[str]) -> None:
+        keys = {tuple(_tokens(q)) for q in questions}
+        self._short = {key for key in keys if 0 < len(key) < _LONG}
+        self._long: dict[tuple[str, ...], list[tuple[str, ...]]] = defaultdict(list)
+        for key in sorted(keys - self._short - {()}, key=len, reverse=True):
+            self._long[key[:_LONG]].append(key)
+
+    def __call__(self, text: str) -> str:
+        """Return the text as it is where it holds no question, else its plain reading without them."""
+        read = plain(text)
+        lines = self._cut(read).splitlines()
+        kept = "\n".join(line for line in lines if not self._says_nothing_else(line))
+        return text if kept == read else kept
+
+    def _cut(self, text: str) -> str:
+        places = list(_TOKEN.finditer(text))
+        tokens = [m.group().casefold() for m in places]
+        kept, position, n = [], 0, 0
+        while n < len(tokens):
+            known = self._long.get(tuple(tokens[n : n + _LONG]), ())
+            size = next((len(key) for key in known if tuple(tokens[n : n + len(key)]) == key), 0)
+            if size:
+                kept.append(text[position : places[n].start()])
+                position = places[n + size - 1].end()
+            n += max(1, size)
+        return "".join([*kept, text[position:]])
+
+    def _says_nothing_else(self, line: str) -> bool:
+        """Tell whether a line is a short question, or the number that a question stood behind."""
+        tokens = _tokens(line)
+        rest = tuple(dropwhile(_MARK.fullmatch, tokens))
+        return bool(tokens) and (not rest or rest in self._short)
+
+
+def _reuse_vectors(library: Library, passages: Sequence[Passage], cache: VectorCache) -> None:
+    """Take over the vectors of the library, so that only passages that lose something are encoded again."""
+    vectors = library.searcher.dense.vectors([p.id for p in passages])
+    cache.put([embedded_text(p) for p in passages], [vectors[p.id] for p in passages])
+
+
+def _tokens(text: str) -> list[str]:
+    return [token.casefold() for token in _TOKEN.findall(text)]
+
+
+def _key(text: str) -> str:
+    return " ".join(_tokens(plain(text)))
+
+
+def _meaning(question: str) -> str:
+    """Return the content words of a question in one order; its plain words where it has no others."""
+    return " ".join(sorted(set(words(question)))) or _key(question)
