@@ -30,7 +30,8 @@ from retrieval.vectors import VectorCache
 MIN_QUESTIONS = 20  # below that a recall's interval spans 0.4 and more: no measure
 _MIN_WORDS = 3  # content words below which an answer ("True.") is not to be told from others without its question
 _FOLDER = "own-evaluation"
-_LONG = 3  # words from which a question is known for one wherever it stands
+_HEAD = 3  # words by which a question is looked up, and from which one with a question mark is cut anywhere
+_LONG = 5  # words from which one without is: "k-means clustering" is a question on a card and a term elsewhere
 _TOKEN = re.compile(r"[^\W_]+")
 _MARK = re.compile(r"q?\d*")  # what numbers a question in a list: "12", "Q", "Q3"
 
@@ -115,14 +116,17 @@ def _without_questions(passage: Passage, hide: _Hider) -> Passage | None:
 
 
 class _Hider:
-    """Cuts questions out of texts: long ones wherever they stand word for word, short ones as lines of their own."""
+    """Cuts questions out of texts: wherever they stand word for word, bare terms ("Dropout") as lines of their own."""
 
     def __init__(self, questions: Iterable[str]) -> None:
-        keys = {tuple(_tokens(q)) for q in questions}
-        self._short = {key for key in keys if 0 < len(key) < _LONG}
+        self._terms: set[tuple[str, ...]] = set()
         self._long: dict[tuple[str, ...], list[tuple[str, ...]]] = defaultdict(list)
-        for key in sorted(keys - self._short - {()}, key=len, reverse=True):
-            self._long[key[:_LONG]].append(key)
+        for question in sorted(set(questions), key=len, reverse=True):
+            key = tuple(_tokens(question))
+            if len(key) >= (_HEAD if question.endswith("?") else _LONG):
+                self._long[key[:_HEAD]].append(key)
+            elif key:
+                self._terms.add(key)
 
     def __call__(self, text: str) -> str:
         """Return the text as it is where it holds no question, else its plain reading without them."""
@@ -136,7 +140,7 @@ class _Hider:
         tokens = [m.group().casefold() for m in places]
         kept, position, n = [], 0, 0
         while n < len(tokens):
-            known = self._long.get(tuple(tokens[n : n + _LONG]), ())
+            known = self._long.get(tuple(tokens[n : n + _HEAD]), ())
             size = next((len(key) for key in known if tuple(tokens[n : n + len(key)]) == key), 0)
             if size:
                 kept.append(text[position : places[n].start()])
@@ -145,10 +149,10 @@ class _Hider:
         return "".join([*kept, text[position:]])
 
     def _says_nothing_else(self, line: str) -> bool:
-        """Tell whether a line is a short question, or the number that a question stood behind."""
+        """Tell whether a line is a bare term that is asked, or the number that a question stood behind."""
         tokens = _tokens(line)
         rest = tuple(dropwhile(_MARK.fullmatch, tokens))
-        return bool(tokens) and (not rest or rest in self._short)
+        return bool(tokens) and (not rest or rest in self._terms)
 
 
 def _reuse_vectors(library: Library, passages: Sequence[Passage], cache: VectorCache) -> None:
