@@ -210,14 +210,21 @@ def evaluate(
     gold: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[GOLD or BEIR DIR]", help="Gold questions (JSONL) or a BEIR folder; none: the bundled gold."
+            metavar="[GOLD or BEIR DIR]",
+            help="Gold questions (JSONL or CSV), a BEIR folder, or TREC qrels; none: the bundled gold.",
         ),
     ] = None,
     index: IndexOption = None,
     own: Annotated[
         bool, typer.Option("--own", help="Ask the library the questions of its own entries, their text hidden.")
     ] = False,
-    k: Annotated[list[int] | None, typer.Option("--k", help="Cutoff of recall, 1 to 20; may be repeated.")] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option("--queries", help="The queries of TREC qrels: JSONL, or id, tab, text.", metavar="FILE"),
+    ] = None,
+    k: Annotated[
+        list[int] | None, typer.Option("--k", help="Cutoff of recall and precision, 1 to 20; may be repeated.")
+    ] = None,
     mode: ModeOption = "hybrid",
     compare: Annotated[
         str | None, typer.Option("--compare", help="Modes to compare, like dense,lexical,hybrid.", metavar="MODES")
@@ -231,27 +238,32 @@ def evaluate(
     run: Annotated[
         Path | None, typer.Option("--run", help="Write the ranking as a TREC run.", metavar="FILE.trec")
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="A TREC run of another system to compare with.", metavar="FILE.trec"),
+    ] = None,
     report: Annotated[Path | None, typer.Option("--report", help="Write an HTML report.", metavar="FILE.html")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure how well your library finds what answers a question."""
     from evals import baseline as kept
+    from evals.metrics import chief_recall
     from evals.report import write_report
     from ui import console, eval_command
 
     if gate and baseline is None:
         raise QueryError("--gate needs --baseline FILE to compare with")
-    if own and (gold is not None or split is not None):
-        raise QueryError("--own asks the library its own questions; leave out GOLD and --split")
+    if own and (gold or split or queries):
+        raise QueryError("--own asks the library its own questions; leave out GOLD, --split and --queries")
     modes = [_mode(name.strip()) for name in compare.split(",")] if compare else [_mode(mode)]
     measures = eval_command.measures_for(k)
-    task = None if own else eval_command.find_task(gold, split)
+    task = None if own else eval_command.find_task(gold, split, queries)
     passed, lines = True, []
     with ExitStack() as opened:
         mine = opened.enter_context(_open_or_build(index))
         task = task or eval_command.own_task(mine)
         library = opened.enter_context(eval_command.library_of(task, mine))
-        done = eval_command.run(task, library, modes, measures)
+        done = eval_command.run(task, library, modes, measures, against)
         lines += eval_command.verdicts(done)
         if baseline is not None:
             gate_lines, passed = eval_command.check_gate(done[0], baseline)
@@ -264,10 +276,9 @@ def evaluate(
             write_report(done, lines, library, task.questions, report)
     summaries = [evaluation.summary() for evaluation in done]
     if as_json:
-        _print_json(summaries[0] if not compare else {"runs": summaries, "verdicts": lines})
+        _print_json(summaries[0] if len(done) == 1 else {"runs": summaries, "verdicts": lines})
     else:
-        for summary in summaries:
-            console.print_evaluation(summary)
+        console.print_evaluations(summaries, chief_recall(measures))
         for line in lines:
             console.out.print(line)
     if gate and not passed:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evals.collections import build_library
-from evals.evaluate import evaluate_beir, evaluate_declining, evaluate_gold, judged
+from evals.evaluate import evaluate_beir, evaluate_gold, judged
 from evals.failures import find_failures
 from evals.gold import GoldSpan, Placed, Question, covers, is_beir, load_beir, load_gold, place, read_queries
 from evals.report import write_report
@@ -66,20 +66,29 @@ def test_gold_questions_are_scored_on_a_library(library: Library) -> None:
     assert set(summary["latency_ms"]) == {"p50", "p95", "p99"}
 
 
+def test_precision_counts_hits_and_recall_parts(library: Library) -> None:
+    """This test ensures that one of four passages covering the gold is a precision@5 of a fifth, and recall 1."""
+    question = Question("q1", "what does dropout do to activations", spans=(GoldSpan("regularization.md", QUOTE),))
+    measures = evaluate_gold(library, [question], name="t").queries[0].measures
+    assert (measures["precision@5"], measures["recall@5"], measures["MAP"]) == (0.2, 1.0, measures["MRR@10"])
+
+
+def test_a_whole_source_and_a_quote_of_any_source_are_placed(library: Library) -> None:
+    """This test ensures that a question may name the file alone, by the end of its path, or the quote alone."""
+    whole = place(Question("q1", "t", spans=(GoldSpan("regularization.md", ""),)), library)
+    assert [(p.path, p.span) for p in whole] == [("regularization.md", (0, len(library.text("regularization.md"))))]
+    anywhere = place(Question("q1", "t", spans=(GoldSpan("", QUOTE),)), library)
+    assert [library.text(p.path)[slice(*p.span)] for p in anywhere] == [QUOTE]
+    with pytest.raises(GoldError, match=r"q1.*not in any source"):
+        place(Question("q1", "t", spans=(GoldSpan("", "words that stand nowhere"),)), library)
+
+
 def test_a_quote_that_is_not_there_is_named(library: Library) -> None:
     """This test ensures that stale gold is an error and not a miss."""
     with pytest.raises(GoldError, match=r"q1.*not in regularization\.md"):
         place(Question("q1", "t", spans=(GoldSpan("regularization.md", "words that stand nowhere"),)), library)
     with pytest.raises(GoldError, match=r"q1.*nowhere\.md"):
         place(Question("q1", "t", spans=(GoldSpan("nowhere.md", "x"),)), library)
-
-
-def test_declining_counts_both_kinds(library: Library) -> None:
-    """This test ensures that AUROC and both shares come from the confidences."""
-    found = evaluate_declining(
-        library, ["Why is accuracy misleading on imbalanced data?"], ["Which treaty ended the Thirty Years' War?"]
-    )
-    assert (found.auroc, found.answered, found.declined) == (1.0, 1.0, 1.0)
 
 
 def test_a_miss_is_explained(library: Library, tmp_path: Path) -> None:
