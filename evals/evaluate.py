@@ -17,6 +17,7 @@ from evals.gold import Beir, Placed, Question, covers, place
 from retrieval.library import Library
 from retrieval.types import Hit, Mode
 
+PART = "part-"  # what the judge calls a part of gold, with its number
 DEPTH = 20  # hits asked for a query; twice the deepest cutoff, since several may be of one document
 
 Progress = Callable[[int, int], None]
@@ -89,7 +90,7 @@ def evaluate_gold(
     """
     asked = [q for q in questions if q.spans]
     places = {q.id: place(q, library) for q in asked}
-    qrels = {q.id: {f"part-{p.part}": 1 for p in places[q.id]} for q in asked}
+    qrels = {q.id: {f"{PART}{p.part}": 1 for p in places[q.id]} for q in asked}
     run: dict[str, list[str]] = {}
     found: dict[str, list[Hit]] = {}
     seconds: dict[str, float] = {}
@@ -120,7 +121,7 @@ def judged(hits: Sequence[Hit], places: Sequence[Placed]) -> list[str]:
     seen: set[str] = set()
     ranking: list[str] = []
     for hit in hits:
-        parts = [f"part-{p.part}" for p in places if covers(hit, p)]
+        parts = [f"{PART}{p.part}" for p in places if covers(hit, p)]
         new = [part for part in dict.fromkeys(parts) if part not in seen]
         # One passage may answer two parts at once: both are found at its rank.
         ranking.extend(new or [hit.passage.id])
