@@ -11,21 +11,19 @@ search finds these very questions more easily, for it matches them too.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import dropwhile
 
 from evals.gold import GoldSpan, Question
-from ingest.documents import Document
-from ingest.writer import Change, Progress, write_generation
+from evals.variants import rebuild
+from ingest.writer import Progress
 from retrieval.errors import GoldError
 from retrieval.lexical import words
 from retrieval.library import Library
-from retrieval.store import Home
 from retrieval.text import one_line, plain
-from retrieval.types import Passage, embedded_text
-from retrieval.vectors import VectorCache
+from retrieval.types import Passage
 
 MIN_QUESTIONS = 20  # below that a recall's interval spans 0.4 and more: no measure
 _MIN_WORDS = 3  # content words below which an answer ("True.") is not to be told from others without its question
@@ -76,20 +74,8 @@ def hide_questions(library: Library, progress: Progress | None = None) -> Librar
     (tables of contents, titles, other entries' notes) it goes as well. The copy is kept beside
     the index, so that a second run encodes only what is new.
     """
-    searcher = library.searcher
-    passages = list(searcher.dense.all_passages())
-    hide = _Hider(p.entry.question for p in passages if p.entry)
-    hidden = [made for p in passages if (made := _without_questions(p, hide))]
-    home = Home(library.home.path / _FOLDER, library.home.encoders)
-    counts = Counter(p.locator.path for p in hidden)
-    records = tuple(replace(r, passages=counts[r.path]) for r in library.manifest.sources)
-    texts = {r.text_name: Document(library.text(r.path), r.title, r.kind) for r in records if counts[r.path]}
-    with home.writing():
-        with VectorCache(home.path / "vectors.sqlite", searcher.encoder) as cache:
-            _reuse_vectors(library, passages, cache)
-        change = Change(records, hidden, texts)
-        write_generation(home, searcher.encoder, change, fresh=True, progress=progress or (lambda *_: None))
-    return Library(home, searcher.encoder)
+    hide = _Hider(p.entry.question for p in library.searcher.dense.all_passages() if p.entry)
+    return rebuild(library, _FOLDER, lambda passage: _without_questions(passage, hide), progress)
 
 
 def _entries(library: Library) -> Iterator[Passage]:
@@ -153,12 +139,6 @@ class _Hider:
         tokens = _tokens(line)
         rest = tuple(dropwhile(_MARK.fullmatch, tokens))
         return bool(tokens) and (not rest or rest in self._terms)
-
-
-def _reuse_vectors(library: Library, passages: Sequence[Passage], cache: VectorCache) -> None:
-    """Take over the vectors of the library, so that only passages that lose something are encoded again."""
-    vectors = library.searcher.dense.vectors([p.id for p in passages])
-    cache.put([embedded_text(p) for p in passages], [vectors[p.id] for p in passages])
 
 
 def _tokens(text: str) -> list[str]:

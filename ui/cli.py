@@ -40,6 +40,10 @@ IndexOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
 ModeOption = Annotated[str, typer.Option("--mode", help="hybrid, dense or lexical.")]
+RerankerOption = Annotated[
+    str | None,
+    typer.Option("--reranker", help="A cross-encoder, name or folder, that orders the first 20 hits.", metavar="MODEL"),
+]
 QueriesOption = Annotated[
     Path | None,
     typer.Option(
@@ -110,6 +114,7 @@ def ask(
     question: Annotated[str | None, typer.Argument(help="Your question, in your own words.")] = None,
     index: IndexOption = None,
     queries: QueriesOption = None,
+    reranker: RerankerOption = None,
     kind: Annotated[
         list[str] | None, typer.Option("--kind", help="Only passages of this kind: prose, qa, code, table, list.")
     ] = None,
@@ -124,7 +129,7 @@ def ask(
     from ui import console
 
     filters = _filters(kind, topic, source)
-    with _open_or_build(index) as library:
+    with _open_or_build(index, reranker) as library:
         if queries is not None:
             for id_, text in _read_queries(queries):
                 _print_json({"_id": id_, **answer_json(library.ask(text, filters=filters))}, indent=None)
@@ -151,6 +156,7 @@ def search(
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
     queries: QueriesOption = None,
+    reranker: RerankerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Rank the passages of your library for a query."""
@@ -158,7 +164,7 @@ def search(
     from ui import console
 
     chosen, filters = _mode(mode), _filters(kind, topic, source)
-    with _open_or_build(index) as library:
+    with _open_or_build(index, reranker) as library:
         if queries is not None:
             for id_, text in _read_queries(queries):
                 hits = library.search(text, k, mode=chosen, filters=filters)
@@ -226,6 +232,7 @@ def evaluate(
         list[int] | None, typer.Option("--k", help="Cutoff of recall and precision, 1 to 20; may be repeated.")
     ] = None,
     mode: ModeOption = "hybrid",
+    reranker: RerankerOption = None,
     compare: Annotated[
         str | None, typer.Option("--compare", help="Modes to compare, like dense,lexical,hybrid.", metavar="MODES")
     ] = None,
@@ -260,7 +267,7 @@ def evaluate(
     task = None if own else eval_command.find_task(gold, split, queries)
     passed, lines = True, []
     with ExitStack() as opened:
-        mine = opened.enter_context(_open_or_build(index))
+        mine = opened.enter_context(_open_or_build(index, reranker))
         task = task or eval_command.own_task(mine)
         library = opened.enter_context(eval_command.library_of(task, mine))
         done = eval_command.run(task, library, modes, measures, against)
@@ -344,13 +351,15 @@ def ui(
     os.execve(command_line[0], command_line, {**os.environ, "PREP_INDEX": str(index or default_home())})
 
 
-def _open_or_build(index: Path | None) -> Library:
+def _open_or_build(index: Path | None, reranker: str | None = None) -> Library:
     """Open the library; where there is none yet, build that of the bundled corpus first."""
     from retrieval import Library
+    from retrieval.reranker import open_reranker
 
     home = Home(index or default_home())
+    second = open_reranker(reranker) if reranker else None
     try:
-        return Library(home)
+        return Library(home, reranker=second)
     except IndexMissingError:
         if index is not None and index.exists() and not index.is_dir():
             raise
@@ -361,7 +370,7 @@ def _open_or_build(index: Path | None) -> Library:
     console.err.print(f"No index at {home.path} yet: building that of the bundled corpus (about a minute, once).")
     with console.ingest_progress() as progress:
         build(home, [bundled_corpus()], progress=progress)
-    return Library(home)
+    return Library(home, reranker=second)
 
 
 def _filters(kinds: list[str] | None, topics: list[str] | None, sources: list[str] | None) -> Filters | None:

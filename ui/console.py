@@ -75,6 +75,7 @@ def print_hits(hits: Sequence[Hit], *, explain: bool = False) -> None:
         if explain:
             out.print(
                 f"   [dim]cosine {hit.scores.dense:.3f} + lexical {hit.scores.lexical:.3f}; {hit.passage.kind}"
+                + (f"; rank {hit.before} before reranking" if hit.before else "")
                 + (f"; also at {escape(', '.join(place(a) for a in hit.also))}" if hit.also else "")
                 + "[/]"
             )

@@ -73,6 +73,7 @@ def library_of(task: Task, opened: Library) -> Iterator[Library]:
         else:
             home = collection_home(opened.home, task.collection)
             library = build_library(task.collection, home, model=opened.manifest.model, progress=progress)
+    library.reranker = opened.reranker
     with library:
         yield library
 
