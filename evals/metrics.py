@@ -29,6 +29,8 @@ def score(qrels: Qrels, run: Run, measures: Sequence[str] = DEFAULT) -> dict[str
     judged = [ir_measures.Qrel(q, d, grade) for q, docs in qrels.items() for d, grade in docs.items()]
     ranked = [ir_measures.ScoredDoc(q, d, float(len(docs) - i)) for q, docs in run.items() for i, d in enumerate(docs)]
     out = {q: dict.fromkeys(measures, 0.0) for q in qrels}
+    if not parsed:
+        return out
     for row in ir_measures.iter_calc(list(parsed), judged, ranked):
         out[row.query_id][parsed[row.measure]] = float(row.value)
     return out
