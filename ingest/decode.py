@@ -54,3 +54,9 @@ def _control_share(text: str) -> float:
 def storable(text: str) -> str:
     """Return text without NUL and lone surrogates, which JSON and XML can spell but no text file holds."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def message(text: str) -> str:
+    """Return text on one line that every terminal shows as it is: names of files may hold newlines and escapes."""
+    shown = "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
+    return " ".join(shown.split())

@@ -80,22 +80,23 @@ def _walk(base: Path, rules: pathspec.GitIgnoreSpec) -> Iterator[Found]:
 def assign_paths(
     found: Sequence[Found], known: Mapping[tuple[str, str], str], taken: Mapping[str, str]
 ) -> dict[Found, str]:
-    """Give every file its path in the library: relative to its root, the root's name before it where two roots clash.
+    """Give every file its own path in the library: relative to its root, the root's name before it where two clash.
 
-    `known` maps (root, file) to the path a file already has; `taken` maps paths to the roots that hold them.
+    `known` maps (root, file) to the path a file already has; `taken` maps paths to the files that hold them.
     """
     paths: dict[Found, str] = {}
-    used = dict(taken)
+    held = {known[key]: key[1] for item in found if (key := (str(item.root), str(item.file))) in known}
+    used = {**held, **taken}
     for item in found:
-        root = str(item.root)
-        path = known.get((root, str(item.file)))
-        if path is None:
-            path = item.relative if used.get(item.relative, root) == root else f"{_root_name(item)}/{item.relative}"
-            number = 2
-            while used.get(path, root) != root:
-                path = f"{_root_name(item)}-{number}/{item.relative}"
-                number += 1
-        used[path] = root
+        file = str(item.file)
+        path = known.get((str(item.root), file))
+        if path is None or used[path] != file:
+            path = item.relative
+            number = 1
+            while used.get(path, file) != file:
+                name = _root_name(item) if number == 1 else f"{_root_name(item)}-{number}"
+                path, number = f"{name}/{item.relative}", number + 1
+        used[path] = file
         paths[item] = path
     return paths
 

@@ -9,12 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from retrieval.text import line_starts, lines_of
 from retrieval.types import PassageKind, SourceKind
 
-__all__ = ["Block", "BlockKind", "Document", "QuestionEntry", "Reader", "Span", "line_starts", "passage_kind"]
+__all__ = [
+    "BankReader",
+    "Block",
+    "BlockKind",
+    "Columns",
+    "Document",
+    "QuestionEntry",
+    "Reader",
+    "Span",
+    "line_starts",
+    "passage_kind",
+]
 
 BlockKind = Literal["prose", "code", "table", "list", "heading"]
 Span = tuple[int, int]
@@ -75,8 +86,17 @@ class Document:
         return None if self.line_starts is None else lines_of(span, self.line_starts, self.file_lines)
 
 
+Columns = tuple[tuple[str, str], ...]
+"""Columns (or fields) of a bank named by hand, as (meaning, name): (("question", "Prompt"), ("answer", "Solution"))."""
+
 Reader = Callable[[Path], Document]
 """Reads one file; raises retrieval.errors.ReadError, in one sentence, where it cannot."""
+
+
+class BankReader(Protocol):
+    """Reads one question bank, whose columns may be named by hand; raises as a Reader does."""
+
+    def __call__(self, path: Path, columns: Columns = ..., /) -> Document: ...
 
 
 def passage_kind(kind: BlockKind) -> PassageKind:

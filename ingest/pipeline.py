@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.areas import area_titles
-from ingest.chunk import chunk
 from ingest.chunk import fingerprint as chunker_fingerprint
-from ingest.discover import Found, assign_paths, find_files, sha256
-from ingest.documents import Document
-from ingest.readers import READERS
-from ingest.writer import Change, Progress, write_generation
+from ingest.discover import Found, find_files
+from ingest.documents import Columns
+from ingest.plan import Plan, make_plan, removal_plan
+from ingest.reading import Reading, Task
+from ingest.workers import Workers
+from ingest.writer import Change, Progress, encoded_texts, write_generation
 from retrieval.encoder import DEFAULT_MODEL, Encoder, find_model, model_fingerprint, open_encoder
 from retrieval.errors import FingerprintError, IndexCorruptError, IndexMissingError, ReadError
 from retrieval.manifest import Manifest, SourceRecord, sort_records
 from retrieval.store import Home, storage_errors
-from retrieval.types import Passage
+from retrieval.vectors import VectorCache
 
-MAX_FILE_BYTES = 512 * 2**20
+_ENCODE_AT_ONCE = 256  # texts; enough of like length for full batches without much padding
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +48,6 @@ class Report:
         return self.passages == 0 or (bool(asked) and asked <= {path for path, _ in self.failed})
 
 
-@dataclass(slots=True)
-class _Plan:
-    """The difference between the folder and the live generation."""
-
-    keep: list[SourceRecord] = field(default_factory=list)
-    read: list[tuple[Found, SourceRecord]] = field(default_factory=list)
-    drop: list[str] = field(default_factory=list)
-    new: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    moved: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    touched: bool = False
-
-
 def ingest(
     home: Home,
     roots: Sequence[Path],
@@ -68,14 +55,16 @@ def ingest(
     model: str | None = None,
     rebuild: bool = False,
     dry_run: bool = False,
+    columns: Columns = (),
     wait: float = 0.0,
     progress: Progress | None = None,
 ) -> Report:
     """Bring the library in step with the roots; files of other roots stay as they are.
 
-    With `rebuild` everything is read and embedded anew, all known roots included. Raises
-    ReadError for a root that is not there, FingerprintError where the encoder or chunker is
-    not the one the index was built with, LockedError while another process writes.
+    With `rebuild` everything is read and embedded anew, all known roots included; `columns` are
+    those of question banks, named by hand. Raises ReadError for a root that is not there,
+    FingerprintError where the encoder or chunker is not the one the index was built with,
+    LockedError while another process writes.
     """
     started = time.monotonic()
     with home.writing(wait):
@@ -90,12 +79,23 @@ def ingest(
         own = home.path.resolve()
         # A library may live in the folder it indexes; uploads, a root inside the library, are material all the same.
         found = [f for f in found if f.root.is_relative_to(own) or not f.file.is_relative_to(own)]
-        plan = make_plan(found, {str(root) for root in given}, None if rebuild else live, live)
-        if dry_run or (live and not rebuild and not (plan.read or plan.drop or plan.touched)):
+        plan = make_plan(found, {str(root) for root in given}, live, anew=rebuild, columns=columns)
+        if dry_run or (live and not rebuild and plan.changes_nothing):
             return _report(plan, live.sources if live else (), None, live.passages if live else 0, 0, started)
-        with storage_errors(home.path):
-            encoder = open_encoder(name, home.encoders)
-            return _write(home, live, plan, encoder, rebuild, progress or (lambda *_: None), started)
+        return _carry_out(home, plan, name, live is None or rebuild, progress, started)
+
+
+def remove(home: Home, names: Sequence[str], *, wait: float = 0.0, progress: Progress | None = None) -> Report:
+    """Take sources out of the library, named by their path in it (or a folder of it) or by their path on disk.
+
+    The files stay where they are; those under a root that is ingested again come back. Raises
+    QueryError for a name that means no source, LockedError while another process writes.
+    """
+    started = time.monotonic()
+    with home.writing(wait):
+        live = Manifest.read(home.current())
+        check_fingerprints(live, live.model, home)
+        return _carry_out(home, removal_plan(live, names), live.model, False, progress, started)
 
 
 def check_fingerprints(manifest: Manifest, model: str, home: Home) -> None:
@@ -135,163 +135,84 @@ def _files_of(root: Path, live: Manifest | None) -> list[Found]:
     return found
 
 
-def make_plan(found: Sequence[Found], scope: set[str], live: Manifest | None, known: Manifest | None) -> _Plan:
-    """Tell new, changed, moved, removed and unchanged files apart, by content; files of roots out of scope stay."""
-    old = {r.file: r for r in (live.sources if live else ())}
-    names = {(r.root, r.file): r.path for r in (known.sources if known else ())}
-    others = {r.path: r.root for r in old.values() if r.root not in scope}
-    paths = assign_paths(found, names, others)
-    plan = _Plan()
-    seen: set[str] = set()
-    for item in found:
-        if str(item.file) not in seen:
-            seen.add(str(item.file))
-            _place(plan, item, paths[item], old.get(str(item.file)))
-    for file, record in old.items():
-        if file in seen:
-            continue
-        if record.root in scope:
-            plan.drop.append(record.path)
-            plan.removed.append(record.path)
-        else:
-            plan.keep.append(record)
-    _match_moves(plan, old)
-    _fold_copies(plan)
-    return plan
-
-
-def _place(plan: _Plan, item: Found, path: str, before: SourceRecord | None) -> None:
-    try:
-        digest, stat = sha256(item.file, before)
-    except OSError as error:
-        digest, stat = "", None
-        reason = f"{item.file.name}: cannot be opened ({error.strerror}); check its permissions"
-    size, mtime = (stat.st_size, stat.st_mtime_ns) if stat else (0, 0)
-    record = SourceRecord(str(item.root), str(item.file), path, digest, size, mtime)
-    if stat is None:
-        kept = replace(before, error=reason) if before else replace(record, error=reason)
-        plan.touched |= before is None or before.error != reason
-        plan.keep.append(kept)
-    elif item.file.suffix.lower() not in READERS:
-        kind = item.file.suffix.lower() or "no suffix"
-        kept = replace(record, skipped=f"no reader for {kind} files")
-        plan.touched |= before is None or replace(before, mtime_ns=mtime) != replace(kept, mtime_ns=mtime)
-        plan.keep.append(kept)
-    elif before and before.sha256 == digest and before.path == path and not _reader_is_new(before):
-        plan.touched |= before.mtime_ns != mtime
-        plan.keep.append(replace(before, root=str(item.root), size=size, mtime_ns=mtime))
-    else:
-        (plan.changed if before else plan.new).append(path)
-        if before and before.path != path:
-            plan.drop.append(before.path)
-            before = None
-        plan.read.append((item, replace(before, sha256=digest, size=size, mtime_ns=mtime) if before else record))
-
-
-def _reader_is_new(record: SourceRecord) -> bool:
-    """Tell whether a file was passed over for want of a reader; it is read once there is one."""
-    return record.skipped is not None and record.skipped.startswith("no reader")
-
-
-def _match_moves(plan: _Plan, old: Mapping[str, SourceRecord]) -> None:
-    """Call a new file moved where a removed one had the same content; its vectors are in the cache."""
-    gone = {r.sha256: r.path for r in old.values() if r.path in plan.removed and r.sha256}
-    for _, record in plan.read:
-        if record.path in plan.new and (before := gone.pop(record.sha256, None)):
-            plan.new.remove(record.path)
-            plan.removed.remove(before)
-            plan.moved.append(record.path)
-
-
-def _fold_copies(plan: _Plan) -> None:
-    """Index one content once: of files with equal hashes the first by path is read, the others point to it."""
-    holders = {r.sha256: r.path for r in plan.keep if not r.same_as and not r.skipped}
-    orphans = [r for r in plan.keep if r.same_as and holders.get(r.sha256) != r.same_as]
-    for record in orphans:  # the copy that was read is gone: read this one
-        plan.keep.remove(record)
-        plan.read.append((Found(Path(record.root), Path(record.file), record.path), replace(record, same_as=None)))
-    for pair in sorted(plan.read, key=lambda pair: pair[1].path):
-        record = pair[1]
-        first = holders.setdefault(record.sha256, record.path)
-        if first != record.path:
-            plan.read.remove(pair)
-            plan.drop.append(record.path)
-            plan.keep.append(replace(record, same_as=first, passages=0, error=None))
-
-
-def _write(
-    home: Home, live: Manifest | None, plan: _Plan, encoder: Encoder, rebuild: bool, progress: Progress, started: float
-) -> Report:
-    records, documents, passages = _read_all(plan, encoder, progress)
-    fresh = live is None or rebuild
-    change = Change(
-        sources=sort_records([*plan.keep, *records]),
-        passages=passages,
-        texts={r.text_name: documents[r.path] for r in records if r.passages and r.path in documents},
-        stale=() if fresh else (*plan.drop, *documents),
-        areas=area_titles(sorted({Path(r.root) for r in (*plan.keep, *records)})),
-    )
-    written = write_generation(home, encoder, change, fresh=fresh, progress=progress)
-    return _report(plan, change.sources, written.name, written.passages, written.encoded, started)
-
-
-def _read_all(
-    plan: _Plan, encoder: Encoder, progress: Progress
-) -> tuple[list[SourceRecord], dict[str, Document], list[Passage]]:
-    """Read and chunk what is new; a file that fails is recorded with its reason and what was indexed of it stays."""
-    records: list[SourceRecord] = []
-    documents: dict[str, Document] = {}
-    passages: list[Passage] = []
-    for done, (item, record) in enumerate(plan.read):
-        progress("read", done, len(plan.read))
-        try:
-            document = _read(item.file)
-            mine = chunk(document, record.path, encoder.count_tokens, encoder.max_tokens)
-        except ReadError as error:
-            records.append(replace(record, error=str(error)))
-            continue
-        documents[record.path] = document
-        if not mine:
-            records.append(replace(record, passages=0, indexed_sha256="", error=None, skipped="no text in it"))
-            continue
-        passages.extend(mine)
-        records.append(
-            replace(
-                record,
-                title=document.title,
-                kind=document.kind,
-                passages=len(mine),
-                indexed_sha256=record.sha256,
-                area=document.area,
-                related=document.related,
-                warnings=document.warnings,
-                error=None,
-                skipped=None,
-                same_as=None,
-            )
+def _carry_out(home: Home, plan: Plan, model: str, fresh: bool, progress: Progress | None, started: float) -> Report:
+    """Read, encode and commit what the plan says; `fresh` starts from nothing."""
+    told = progress or (lambda *_: None)
+    with storage_errors(home.path):
+        outcomes, encoder, encoded = _read_all(home, plan, model, told)
+        records = [_noted(record, outcomes[record.path]) for record in plan.read]
+        readings = {path: reading for path, reading in outcomes.items() if isinstance(reading, Reading)}
+        sources = sort_records([*plan.keep, *records])
+        change = Change(
+            sources=sources,
+            passages=[p for r in plan.read if r.path in readings for p in readings[r.path].passages],
+            texts={r.text_name: readings[r.path].document for r in records if r.passages and r.path in readings},
+            stale=() if fresh else (*plan.drop, *readings),
+            areas=area_titles(sorted({Path(r.root) for r in sources})),
         )
-    progress("read", len(plan.read), len(plan.read))
-    return records, documents, passages
+        written = write_generation(home, encoder, change, fresh=fresh, progress=told)
+    return _report(plan, sources, written.name, written.passages, encoded + written.encoded, started)
 
 
-def _read(file: Path) -> Document:
-    try:
-        if (size := file.stat().st_size) > MAX_FILE_BYTES:
-            raise ReadError(
-                f"{file.name}: {size / 2**20:.0f} MB, the limit is {MAX_FILE_BYTES // 2**20} MB; split the file"
-            )
-        return READERS[file.suffix.lower()](file)
-    except OSError as error:
-        raise ReadError(f"{file.name}: cannot be read ({error.strerror or error}); check its permissions") from error
-    except (RecursionError, MemoryError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
-        # Readers meet whatever people keep; what no reader foresaw must not end the run.
-        raise ReadError(
-            f"{file.name}: cannot be read ({type(error).__name__}: {error}); please report this file's shape"
-        ) from error
+def _read_all(home: Home, plan: Plan, model: str, progress: Progress) -> tuple[dict[str, Reading | str], Encoder, int]:
+    """Return what each file gave by its path, the encoder, and how many texts it had to encode.
+
+    Workers read ahead while this process encodes what they have read into the cache of vectors.
+    """
+    tasks = [Task(Path(r.file), r.path, r.columns) for r in plan.read]
+    outcomes: dict[str, Reading | str] = {}
+    if not tasks:
+        return outcomes, open_encoder(model, home.encoders), 0
+    with Workers(find_model(model), tasks) as workers:
+        encoder = open_encoder(model, home.encoders)
+        with VectorCache(home.path / "vectors.sqlite", encoder) as cache:
+            waiting: list[str] = []
+            found = done = 0
+
+            def count(n: int) -> None:
+                nonlocal done
+                done += n
+                progress("encode", done, found)
+
+            for batch in workers.batches():
+                outcomes.update((task.path, outcome) for task, outcome in batch)
+                progress("read", len(outcomes), len(tasks))
+                texts = [
+                    t for _, outcome in batch if isinstance(outcome, Reading) for t in encoded_texts(outcome.passages)
+                ]
+                waiting.extend(texts)
+                found += len(texts)
+                if len(waiting) >= _ENCODE_AT_ONCE or len(outcomes) == len(tasks):
+                    cache.fill(waiting, count)
+                    waiting.clear()
+            return outcomes, encoder, cache.encoded
+
+
+def _noted(record: SourceRecord, outcome: Reading | str) -> SourceRecord:
+    """Return the record of a file after reading; of one that failed, what was indexed before stays."""
+    if isinstance(outcome, str):
+        return replace(record, error=outcome)
+    if not outcome.passages:
+        return replace(record, passages=0, indexed_sha256="", error=None, skipped="no text in it")
+    document = outcome.document
+    return replace(
+        record,
+        title=document.title,
+        kind=document.kind,
+        passages=len(outcome.passages),
+        indexed_sha256=record.sha256,
+        area=document.area,
+        related=document.related,
+        warnings=document.warnings,
+        error=None,
+        skipped=None,
+        same_as=None,
+        language=outcome.language,
+    )
 
 
 def _report(
-    plan: _Plan, sources: Iterable[SourceRecord], generation: str | None, passages: int, encoded: int, started: float
+    plan: Plan, sources: Iterable[SourceRecord], generation: str | None, passages: int, encoded: int, started: float
 ) -> Report:
     records = list(sources)
     return Report(

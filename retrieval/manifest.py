@@ -23,6 +23,8 @@ class SourceRecord:
     version could not be read; `passages` then counts those of the last version that could
     (its hash is `indexed_sha256`), which stay in the index. `skipped` says why a file is no
     material at all; `same_as` names the path under which the same content is indexed.
+    `columns` are those of a bank that were named by hand, as (meaning, name); `language` is an
+    ISO 639-1 code, None where there is too little text to tell.
     """
 
     root: str
@@ -41,6 +43,8 @@ class SourceRecord:
     error: str | None = None
     skipped: str | None = None
     same_as: str | None = None
+    language: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
 
     @property
     def text_name(self) -> str:
@@ -86,13 +90,15 @@ class Manifest:
                     f"{folder} was written with index schema {raw['schema']}, this version reads {SCHEMA_VERSION}; "
                     "run: prep ingest --rebuild"
                 )
-            records = (
-                SourceRecord(**{**r, "warnings": tuple(r["warnings"]), "related": tuple(r["related"])})
-                for r in raw.pop("sources")
-            )
-            return cls(**raw, sources=tuple(records))
+            return cls(**raw | {"sources": tuple(_record(r) for r in raw["sources"])})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IndexCorruptError(f"{path} cannot be read ({error}); run: prep doctor --fix") from error
+
+
+def _record(raw: dict[str, Any]) -> SourceRecord:
+    lists = {"warnings": tuple(raw["warnings"]), "related": tuple(raw["related"])}
+    columns = tuple((str(meaning), str(name)) for meaning, name in raw.get("columns", ()))
+    return SourceRecord(**{**raw, **lists, "columns": columns})
 
 
 def sort_records(records: Iterable[SourceRecord]) -> tuple[SourceRecord, ...]:

@@ -33,7 +33,16 @@ _TAG = re.compile(
     r"tfoot|th|thead|tr|tt|u|ul|video)(?:\s+[\w:-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s<>\"']+)|\s+open)*\s*/?>|<!--.*?-->",
     re.S | re.I,
 )
-_EMPHASIS = re.compile(r"(?<![\\\w*])(\*{1,3}|_{1,3})(?=\S)(.+?)(?<=\S)\1(?![\w*])", re.S)
+# A mark opens before a word and closes after one, so that `COUNT(*)`, `x ** 2` and `a * b` are none.
+_EMPHASIS = re.compile(r"(?<![\\\w*])(\*{1,3}|_{1,3})(?=[^\s*_),.;:])(.+?)(?<=[^\s*_(])\1(?![\w*])", re.S)
+_VERBATIM = re.compile(
+    r"^[ \t]*(?P<fence>```+|~~~+).*?^[ \t]*(?P=fence)[ \t]*$"
+    r"|\$\$.+?\$\$"
+    r"|(?<![\\$\w])\$(?!\s)[^$\n]+?(?<!\s)\$(?![\w$])"
+    r"|`[^`\n]+`",
+    re.M | re.S,
+)
+_HELD = re.compile("\ue000(\\d+)\ue001")  # private-use marks around the number of a verbatim piece
 _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf\ufe0f\u200d\u2b50]")
 _PREFIX = re.compile(r"^[ \t]*(?:#{1,6}|>+|[-*+•])[ \t]+", re.M)
 _FENCE_MARK = re.compile(r"(?:```+|~~~+)[\w+#.-]*")
@@ -42,15 +51,23 @@ _TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t:|-]*-{3,}[ \t:|-]*$", re.M)
 
 def plain(text: str) -> str:
     """Return the text as a person reads it: no Markdown marks, tags, link targets or emoji; formulas and code kept."""
+    verbatim: list[str] = []
+
+    def hold(match: re.Match[str]) -> str:
+        verbatim.append(match.group())
+        return f"\ue000{len(verbatim) - 1}\ue001"
+
+    text = _VERBATIM.sub(hold, text)
     text = _TAG.sub(" ", text)
     text = _IMAGE.sub(r"\1", text)
     text = _LINK.sub(r"\1", text)
     text = _WIKI_LINK.sub(r"\1", text)
-    text = _FENCE_MARK.sub("", text)
     text = _TABLE_RULE.sub("", text)
     text = _PREFIX.sub("", text)
     text = _EMPHASIS.sub(r"\2", text)
     text = _EMOJI.sub("", text)
+    text = _HELD.sub(lambda held: verbatim[int(held[1])] if int(held[1]) < len(verbatim) else "", text)
+    text = _FENCE_MARK.sub("", text)
     return re.sub(r"[ \t]+", " ", re.sub(r"\s*\n\s*", "\n", text)).strip()
 
 

@@ -19,7 +19,7 @@ Mode = Literal["hybrid", "dense", "lexical"]
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
 PASSAGE_KINDS: tuple[PassageKind, ...] = ("prose", "qa", "code", "table", "list")
 
-EMBEDDED_TEXT_VERSION = 1
+EMBEDDED_TEXT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class VectorCache:
     """Vectors on disk under (encoder fingerprint, text). Use it as a context manager."""
 
     def __init__(self, path: Path, encoder: Encoder) -> None:
-        self._encoder = encoder
+        self.encoder = encoder
         try:
             self._db = self._open(path)
         except sqlite3.DatabaseError as error:
@@ -49,8 +49,8 @@ class VectorCache:
     def __exit__(self, *_: object) -> None:
         self._db.close()
 
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """Return unit vectors `(n, dimensions)` for the texts, encoding only what is new; `progress` counts all."""
+    def fill(self, texts: Sequence[str], progress: Progress | None = None) -> None:
+        """Encode and keep what is new among the texts; `progress` counts all of them, known ones at once."""
         keys = [self._key(text) for text in texts]
         known = self._known(keys)
         first = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
@@ -60,13 +60,15 @@ class VectorCache:
         missing = sorted(first, key=lambda key: len(first[key]), reverse=True)
         for start in range(0, len(missing), _SLICE):
             part = missing[start : start + _SLICE]
-            vectors = self._encoder.encode([first[key] for key in part], progress)
-            known.update(zip(part, vectors, strict=True))
-            self._save(part, vectors)
+            self._save(part, self.encoder.encode([first[key] for key in part], progress))
         self.encoded += len(missing)
-        if not texts:
-            return np.empty((0, self._encoder.dimensions), dtype=np.float32)
-        return np.stack([known[key] for key in keys])
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return unit vectors `(n, dimensions)` for the texts, encoding only what is new."""
+        self.fill(texts)
+        keys = [self._key(text) for text in texts]
+        known = self._known(keys)
+        return np.stack([known[key] for key in keys]) if keys else np.empty((0, self.encoder.dimensions), np.float32)
 
     def put(self, texts: Sequence[str], vectors: Sequence[NDArray[np.float32]]) -> None:
         """Take over vectors that this encoder made of these texts before."""
@@ -98,4 +100,4 @@ class VectorCache:
         return found
 
     def _key(self, text: str) -> bytes:
-        return hashlib.sha256(f"{self._encoder.fingerprint}\0{text}".encode("utf-8", "surrogatepass")).digest()
+        return hashlib.sha256(f"{self.encoder.fingerprint}\0{text}".encode("utf-8", "surrogatepass")).digest()

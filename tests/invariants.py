@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ingest.documents import Document
 from retrieval import Library
@@ -11,6 +15,7 @@ from retrieval.encoder import Encoder
 from retrieval.index import DenseIndex
 from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
+from retrieval.topics import TopicTree
 from retrieval.types import Answer, Hit, Passage, embedded_text
 
 
@@ -69,3 +74,36 @@ def check_answer(answer: Answer, library: Library) -> None:
         assert all(n in numbers for n in sentence.citations)
         assert any(sentence.text in c.quote for c in answer.citations if c.n in sentence.citations)
     assert answer.answered == bool(answer.sentences)
+
+
+def state_of(folder: Path) -> dict[str, Any]:
+    """Return what a generation holds but its time; of the lexical index its rows, and its scores for its own words."""
+    manifest = Manifest.read(folder)
+    dense = DenseIndex(folder / "chroma")
+    try:
+        ids = dense.ids()
+        lexical = LexicalIndex.load(folder / "lexical")
+        passages = dense.passages(ids)
+        return {
+            "manifest": replace(manifest, created=""),
+            "passages": passages,
+            "vectors": dense.vectors(ids),
+            "questions": dense.question_vectors(ids),
+            "rows": [lexical.id(row) for row in range(len(lexical))],
+            # bm25s numbers its words by hashes that change from process to process; its scores do not change.
+            "scores": {i: np.stack(lexical.scores(p.text)) for i, p in list(passages.items())[:50]},
+            "texts": {p.name: p.read_bytes() for p in (folder / "texts").iterdir()},
+            "topics": [(t.id, t.name, t.passages) for t in TopicTree.read(folder).topics],
+        }
+    finally:
+        dense.close()
+
+
+def check_same_state(found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Two generations hold the same; vectors to six digits, because a batch of other texts pads other widths."""
+    for part in ("manifest", "passages", "rows", "texts", "topics"):
+        assert found[part] == wanted[part], part
+    for part in ("vectors", "questions", "scores"):
+        assert found[part].keys() == wanted[part].keys(), part
+        for id_, vector in found[part].items():
+            np.testing.assert_allclose(vector, wanted[part][id_], atol=1e-5)

@@ -129,15 +129,42 @@ def test_an_interrupted_ingest_loses_nothing(prep: Prep, home: Home, notes: Path
     # A test run in the background ignores Ctrl-C, and its children inherit that.
     listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(command, env=environment(home), stderr=subprocess.PIPE, text=True, preexec_fn=listening)
-    while not (home.generations / "000002").exists():
+    kept = home.path / "vectors.sqlite-wal"
+    while not (kept.exists() and kept.stat().st_size):  # the first vectors are kept, most are still to come
         assert process.poll() is None
         time.sleep(0.05)
-    time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in errors) == (130, False), errors
     assert home.current_name() == "000001"
     assert prep("search", "dropout").returncode == 0
+
+
+def test_watching_commits_what_changes_until_interrupted(prep: Prep, home: Home, notes: Path) -> None:
+    """This test ensures that --watch tells one line for every commit and that Ctrl-C ends it with 130."""
+    prep("ingest", notes)
+    command = [sys.executable, "-m", "ui.cli", "ingest", str(notes), "--watch"]
+    listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, env=environment(home), stderr=subprocess.PIPE, text=True, preexec_fn=listening)
+    assert process.stderr
+    while "Watching 1 folder" not in (line := process.stderr.readline()):
+        assert line, "the command ended"
+    time.sleep(1.0)  # until the watch stands
+    (notes / "new.md").write_text("# New\n\nBoosting adds weak learners one by one.\n")
+    assert "1 new, 2 unchanged: 5 passages, 1 texts embedded" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "prep: interrupted; nothing already indexed is lost\n")
+
+
+def test_options_of_ingest_that_contradict_are_told(prep: Prep, notes: Path) -> None:
+    """This test ensures that nothing is guessed, and that --remove and --columns work as typed."""
+    check_one_line_error(prep("ingest", notes, "--columns", "question:Prompt"), "question=Prompt,answer=Solution")
+    check_one_line_error(prep("ingest", notes, "--remove", "bank.yaml"), "--remove goes alone")
+    (notes / "bank.csv").write_text("Stimulus,Key\nWhat is F1?,The harmonic mean of precision and recall.\n")
+    assert prep("ingest", notes, "--columns", "question=Stimulus,answer=Key").returncode == 0
+    assert "1 removed" in prep("ingest", "--remove", "bank.yaml").stderr
+    assert output(prep("status", "--json"))["passages"] == 3
 
 
 def test_eval_runs_compares_and_gates(prep: Prep, notes: Path, tmp_path: Path) -> None:

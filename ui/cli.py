@@ -84,26 +84,44 @@ def ingest(
     model: Annotated[str | None, typer.Option("--model", help="A sentence-transformers model: name or folder.")] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Read and embed everything anew.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")] = False,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option("--remove", help="Take a source or folder out of the library; the files stay.", metavar="PATH"),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C, ingesting what changes.")] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", help="Columns of question banks: question=Prompt,answer=Solution.", metavar="NAMES"),
+    ] = None,
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for another writer.")] = 0.0,
     as_json: JsonOption = False,
 ) -> None:
     """Build or update the index from your files."""
     from dataclasses import asdict
 
-    from ingest.bundled import bundled_corpus
-    from ingest.pipeline import ingest as run
-    from ui import console
+    from ingest import pipeline
+    from ui import console, ingest_command
 
     home = Home(index or default_home())
-    roots = list(paths or [])
-    if not roots and not (rebuild and home.current_name()):
-        roots = [bundled_corpus()]
+    named = ingest_command.columns_of(columns)
+    if remove and (paths or watch or rebuild or dry_run):
+        raise QueryError("--remove goes alone; ingest in a command of its own")
+    if watch and dry_run:
+        raise QueryError("--watch and --dry-run exclude each other")
+    roots = [] if remove else ingest_command.roots_for(home, paths or [], known=rebuild or watch)
     with console.ingest_progress() as progress:
-        report = run(home, roots, model=model, rebuild=rebuild, dry_run=dry_run, wait=wait, progress=progress)
+        if remove:
+            report = pipeline.remove(home, remove, wait=wait, progress=progress)
+        else:
+            report = pipeline.ingest(
+                home, roots, model=model, rebuild=rebuild, dry_run=dry_run, columns=named, wait=wait, progress=progress
+            )
     if as_json:
         _print_json(asdict(report))
     else:
         console.print_report(report)
+    if watch:
+        ingest_command.watch(home, roots, named, as_json=as_json)
     if report.failed and not dry_run and report.nothing_indexed:
         print("prep: nothing could be indexed; the lines above say why", file=sys.stderr)
         raise typer.Exit(1)
@@ -324,14 +342,15 @@ def status(
     from dataclasses import asdict
 
     from retrieval.manifest import Manifest
-    from retrieval.status import facts
+    from retrieval.status import facts, language_advice
     from ui import console
 
     home = Home(index or default_home())
     folder = home.current()
     manifest = Manifest.read(folder)
     if as_json:
-        _print_json({**facts(home, folder, manifest), "sources": [asdict(r) for r in manifest.sources]})
+        given = {**facts(home, folder, manifest), "advice": language_advice(manifest)}
+        _print_json({**given, "sources": [asdict(r) for r in manifest.sources]})
     else:
         console.print_status(manifest, facts(home, folder, manifest), sources=sources)
 

@@ -12,9 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from ingest.decode import message
 from ingest.pipeline import Report
 from ingest.writer import Progress as Step
 from retrieval.manifest import Manifest
+from retrieval.status import language_advice
 from retrieval.text import one_line
 from retrieval.types import Answer, Hit, Locator, Related, Topic
 
@@ -26,7 +28,7 @@ _STAGES = {"read": "Reading files", "encode": "Embedding passages", "write": "Wr
 
 def place(locator: Locator) -> str:
     """Return "path > heading, lines 12-30" or "path > heading, page 4"."""
-    where = locator.path
+    where = message(locator.path)
     if locator.heading:
         where += " > " + " > ".join(locator.heading)
     if locator.page is not None:
@@ -109,7 +111,8 @@ def print_topics(topics: Sequence[Topic]) -> None:
     out.print(f"[dim]and {hidden['section']} sections, {hidden['tag']} tags[/]")
 
 
-def print_report(report: Report) -> None:
+def changes(report: Report) -> str:
+    """Return "2 new, 1 removed" or "no files"."""
     counts = {
         "new": len(report.new),
         "changed": len(report.changed),
@@ -117,14 +120,22 @@ def print_report(report: Report) -> None:
         "removed": len(report.removed),
         "unchanged": report.unchanged,
     }
-    err.print(", ".join(f"{n} {name}" for name, n in counts.items() if n) or "no files")
+    return ", ".join(f"{n} {name}" for name, n in counts.items() if n) or "no files"
+
+
+def totals(report: Report) -> str:
+    return f"{report.passages} passages, {report.encoded} texts embedded, {report.seconds:.1f} s"
+
+
+def print_report(report: Report) -> None:
+    err.print(changes(report))
     for path, why in report.failed:
-        err.print(Text("failed  ", style="red") + Text(f"{path}: {why}"))
+        err.print(Text("failed  ", style="red") + Text(message(f"{path}: {why}")))
     if report.skipped:
         err.print(f"[dim]{len(report.skipped)} files are no material (see: prep status --sources)[/]")
     if report.warnings:
         err.print(f"[dim]{len(report.warnings)} notes on files (see: prep status --sources)[/]")
-    err.print(f"{report.passages} passages, {report.encoded} texts embedded, {report.seconds:.1f} s")
+    err.print(totals(report))
 
 
 def print_status(manifest: Manifest, facts: dict[str, Any], *, sources: bool) -> None:
@@ -132,8 +143,10 @@ def print_status(manifest: Manifest, facts: dict[str, Any], *, sources: bool) ->
     for name, value in facts.items():
         table.add_row(name.replace("_", " "), str(value))
     out.print(table)
+    if advice := language_advice(manifest):
+        out.print(Text(advice, style="yellow"))
     for record in manifest.failures():
-        out.print(Text("failed  ", style="red") + Text(f"{record.path}: {record.error}"))
+        out.print(Text("failed  ", style="red") + Text(message(f"{record.path}: {record.error}")))
     if sources:
         for record in manifest.sources:
             note = (
@@ -142,7 +155,7 @@ def print_status(manifest: Manifest, facts: dict[str, Any], *, sources: bool) ->
                 or (f"same as {record.same_as}" if record.same_as else "; ".join(record.warnings))
             )
             out.print(
-                Text(f"{record.passages:6d}  {record.kind:6s}  {record.path}")
+                Text(f"{record.passages:6d}  {record.kind:6s}  {message(record.path)}")
                 + Text(f"  {note}" if note else "", style="dim")
             )
 

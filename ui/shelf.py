@@ -8,10 +8,9 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from ingest.pipeline import Report, ingest
+from ingest.pipeline import Report, remove
 from ingest.readers import READERS
-from ingest.writer import Change, Progress, write_generation
-from retrieval.encoder import open_encoder
+from ingest.writer import Progress
 from retrieval.errors import QueryError, ReadError
 from retrieval.manifest import Manifest
 from retrieval.store import Home, storage_errors
@@ -84,21 +83,15 @@ def take_out(home: Home, paths: Sequence[str], progress: Progress) -> Report:
 
     Raises QueryError for a path the library does not have.
     """
-    with home.writing(5.0):
-        manifest = Manifest.read(home.current())
-        records = manifest.by_path()
-        if unknown := [p for p in paths if p not in records]:
-            raise QueryError(f"no source {unknown[0]!r} in the library; reload the page")
-        encoder = open_encoder(manifest.model, home.encoders)
-        left = tuple(r for r in manifest.sources if r.path not in set(paths))
-        with storage_errors(home.path):
-            write_generation(home, encoder, Change(left, (), {}, paths), fresh=False, progress=progress)
+    records = Manifest.read(home.current()).by_path()
+    if unknown := [p for p in paths if p not in records]:
+        raise QueryError(f"no source {unknown[0]!r} in the library; reload the page")
+    report = remove(home, paths, wait=5.0, progress=progress)
     mine = uploads(home.path).resolve()
     for path in paths:
         if Path(records[path].root) == mine:
             Path(records[path].file).unlink(missing_ok=True)
-    # A copy of what was taken out may stand elsewhere, and is read now.
-    return ingest(home, [], wait=5.0, progress=progress)
+    return report
 
 
 def _digest(content: bytes) -> bytes:

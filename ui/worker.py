@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     except PrepdeskError as error:
         _say(error=" ".join(str(error).split()))
         return 1
-    _say(report={**asdict(report), "removed": [*report.removed, *given.remove]})
+    _say(report=asdict(report))
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest.documents import Reader
+from ingest.documents import BankReader, Reader
 from ingest.readers.anki import read_anki_package
 from ingest.readers.anki_text import read_text_file
 from ingest.readers.bank import read_yaml_bank
@@ -16,7 +16,18 @@ from ingest.readers.office import read_slides, read_word
 from ingest.readers.pdf import read_pdf
 from ingest.readers.tables import read_delimited, read_excel
 
+BANK_READERS: dict[str, BankReader] = {
+    ".yaml": read_yaml_bank,
+    ".yml": read_yaml_bank,
+    ".csv": read_delimited,
+    ".tsv": read_delimited,
+    ".xlsx": read_excel,
+    ".json": read_json_bank,
+    ".jsonl": read_json_lines_bank,
+}
+
 READERS: dict[str, Reader] = {
+    **BANK_READERS,
     ".md": read_markdown,
     ".markdown": read_markdown,
     ".txt": read_text_file,
@@ -24,17 +35,10 @@ READERS: dict[str, Reader] = {
     ".ipynb": read_notebook,
     ".html": read_html,
     ".htm": read_html,
-    ".yaml": read_yaml_bank,
-    ".yml": read_yaml_bank,
-    ".csv": read_delimited,
-    ".tsv": read_delimited,
-    ".xlsx": read_excel,
     ".docx": read_word,
     ".pptx": read_slides,
     ".epub": read_epub,
     ".apkg": read_anki_package,
     ".py": read_python,
     ".sql": read_sql,
-    ".json": read_json_bank,
-    ".jsonl": read_json_lines_bank,
 }

@@ -6,7 +6,7 @@ name. Line ranges are those of the entry in the YAML file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from ingest.decode import read_text
-from ingest.documents import Document, QuestionEntry, line_starts
+from ingest.documents import Columns, Document, QuestionEntry, line_starts
 from retrieval.errors import ReadError
 from retrieval.text import one_line
 
@@ -25,7 +25,7 @@ LISTS = ("questions", "entries", "items", "bank", "cards", "data")
 _LEFT_OUT = {"id", "guide", "difficulty", "level", "source", "url", "link", "related"}
 
 
-def read_yaml_bank(path: Path) -> Document:
+def read_yaml_bank(path: Path, columns: Columns = ()) -> Document:
     """Read a YAML bank. Raises ReadError, saying what was looked for, where it is not one."""
     text = read_text(path)
     try:
@@ -38,8 +38,21 @@ def read_yaml_bank(path: Path) -> Document:
     entries, nodes = _entry_list(value, node)
     title = value.get("title") if isinstance(value, Mapping) else None
     lines = [(n.start_mark.line + 1, max(n.start_mark.line + 1, n.end_mark.line)) for n in nodes]
-    document = bank_document(path, entries, lines, str(title) if title else None)
+    document = bank_document(path, renamed(entries, columns), lines, str(title) if title else None)
     return replace(document, line_starts=line_starts(document.text), file_lines=_file_lines(document, text, lines))
+
+
+def renamed(entries: Iterable[Mapping[str, Any]], columns: Columns) -> list[Mapping[str, Any]]:
+    """Return entries with the fields that were named by hand under the names that are known here."""
+    if not columns:
+        return list(entries)
+    meanings = {name.strip().lower(): meaning for meaning, name in columns}
+    found: list[Mapping[str, Any]] = []
+    for entry in entries:
+        given = {meanings[key]: value for k, value in entry.items() if (key := str(k).strip().lower()) in meanings}
+        rest = {k: v for k, v in entry.items() if str(k).strip().lower() not in (*meanings, *given)}
+        found.append({**given, **rest})
+    return found
 
 
 def bank_document(
@@ -74,7 +87,8 @@ def bank_document(
     if not found:
         raise ReadError(
             f"{path.name}: not a question bank; looked for a list of entries with a question "
-            f"({', '.join(QUESTION[:3])}) and an answer ({', '.join(ANSWER[:3])})"
+            f"({', '.join(QUESTION[:3])}) and an answer ({', '.join(ANSWER[:3])}); "
+            "name others with: --columns question=NAME,answer=NAME"
         )
     warnings = (f"{unanswered} entries without a question or an answer",) if unanswered else ()
     name = title or path.stem.replace("-", " ").replace("_", " ")

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from ingest.decode import read_text, storable
-from ingest.documents import Document, Span, line_starts
-from ingest.readers.bank import LISTS, bank_document
+from ingest.documents import Columns, Document, Span, line_starts
+from ingest.readers.bank import LISTS, bank_document, renamed
 from retrieval.errors import ReadError
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
-def read_json_bank(path: Path) -> Document:
+def read_json_bank(path: Path, columns: Columns = ()) -> Document:
     """Read a bank in JSON: a list of entries, at the top or under one key. Raises ReadError where it is none."""
     text = read_text(path).removeprefix("\ufeff")
     source = Document(text, "", "bank", line_starts=line_starts(text))
@@ -33,10 +33,10 @@ def read_json_bank(path: Path) -> Document:
         reason = " ".join(str(error).split())[:120]
         raise ReadError(f"{path.name}: not valid JSON ({reason}); mend it and ingest again") from error
     lines = [source.lines(span) or (1, 1) for span, _ in found]
-    return bank_document(path, [entry for _, entry in found], lines, title)
+    return bank_document(path, renamed((entry for _, entry in found), columns), lines, title)
 
 
-def read_json_lines_bank(path: Path) -> Document:
+def read_json_lines_bank(path: Path, columns: Columns = ()) -> Document:
     """Read a bank with one JSON object a line. Raises ReadError where no line is one."""
     entries: list[Mapping[str, Any]] = []
     lines: list[tuple[int, int]] = []
@@ -52,7 +52,7 @@ def read_json_lines_bank(path: Path) -> Document:
             lines.append((number, number))
     if broken and not entries:
         raise ReadError(f"{path.name}: no line of it is a JSON object (line {broken[0]} is not JSON); mend it")
-    document = bank_document(path, entries, lines)
+    document = bank_document(path, renamed(entries, columns), lines)
     notes = (f"{len(broken)} lines are not JSON, the first is line {broken[0]}",) if broken else ()
     return replace(document, warnings=(*notes, *document.warnings))
 

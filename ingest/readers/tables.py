@@ -18,7 +18,7 @@ from typing import Any
 
 from ingest.archive import open_archive, refuse_entities
 from ingest.decode import read_text
-from ingest.documents import Document
+from ingest.documents import Columns, Document
 from ingest.readers.bank import ANSWER, QUESTION, TOPICS, bank_document
 from retrieval.errors import ReadError
 from retrieval.text import one_line
@@ -36,21 +36,21 @@ Row = tuple[Lines, list[str]]
 Entry = tuple[Lines, Mapping[str, Any]]
 
 
-def read_delimited(path: Path) -> Document:
+def read_delimited(path: Path, columns: Columns = ()) -> Document:
     """Read a bank in CSV or TSV, whatever its delimiter. Raises ReadError where no head is found."""
     text = read_text(path).removeprefix("\ufeff")
     shown: list[str] = []
     for delimiter in sorted(_DELIMITERS, key=lambda d: d != "\t" if path.suffix.lower() == ".tsv" else 0):
-        head = _head(_first_rows(text, delimiter))
+        head = _head(_first_rows(text, delimiter), columns)
         if head is not None:
             rows, notes = _all_rows(path.name, text, delimiter)
-            found, more = _entries(rows[head:])
+            found, more = _entries(rows[head:], columns)
             return _document(path, found, (*notes, *more))
         shown = max(shown, next((cells for _, cells in _first_rows(text, delimiter)), []), key=len)
     raise _refusal(path.name, shown)
 
 
-def read_excel(path: Path) -> Document:
+def read_excel(path: Path, columns: Columns = ()) -> Document:
     """Read the banks in the sheets of an Excel file. Raises ReadError where no sheet has a head."""
     with open_archive(path, MAX_UNPACKED_BYTES) as archive:
         refuse_entities(archive, path.name, doctype=True)
@@ -59,11 +59,11 @@ def read_excel(path: Path) -> Document:
     found: list[Entry] = []
     notes: list[str] = []
     for name, rows in sheets:
-        head = _head(rows[:_HEAD_ROWS])
+        head = _head(rows[:_HEAD_ROWS], columns)
         if head is None:
             notes.extend([f"sheet {name!r} is no bank and was passed over"] if rows else [])
             continue
-        entries, more = _entries(rows[head:])
+        entries, more = _entries(rows[head:], columns)
         found.extend((lines, {"category": name, **entry} if several else entry) for lines, entry in entries)
         notes.extend(more)
     if not found:
@@ -100,22 +100,25 @@ def _refusal(name: str, columns: Sequence[str]) -> ReadError:
     found = ", ".join(one_line(c)[:30] for c in columns[:8] if c.strip()) or "none"
     return ReadError(
         f"{name}: not a question bank; looked for a column with questions ({', '.join(QUESTION)}) and one with "
-        f"answers ({', '.join(ANSWER)}), found {found}; name the columns in the first row"
+        f"answers ({', '.join(ANSWER)}), found {found}; name the columns in the first row, "
+        "or with: --columns question=NAME,answer=NAME"
     )
 
 
-def _head(rows: Iterable[Row]) -> int | None:
+def _head(rows: Iterable[Row], columns: Columns) -> int | None:
     """Return which of the first rows is the head: it names a question and an answer."""
     for n, (_, cells) in enumerate(rows):
-        names = _names(cells)
+        names = _names(cells, columns)
         if any(q in names for q in QUESTION) and any(a in names for a in ANSWER):
             return n
     return None
 
 
-def _names(cells: Sequence[str]) -> list[str]:
+def _names(cells: Sequence[str], columns: Columns) -> list[str]:
     """Return the columns by the names that bank.py knows: "Questions" and "Model answer" are told too."""
-    names = [re.sub(r"[\s_-]+", "_", one_line(cell).lower().strip(" :*#?_-")) for cell in cells]
+    meanings = {_plain_name(name): meaning for meaning, name in columns}
+    taken = set(meanings.values())
+    names = [meanings.get(name, f"{name}_" if name in taken else name) for name in map(_plain_name, cells)]
     for known in ("question", "answer"):
         if known not in names:
             like = [n for n, name in enumerate(names) if re.search(rf"(?:^|_){known}s?$", name)]
@@ -123,9 +126,13 @@ def _names(cells: Sequence[str]) -> list[str]:
     return [name if names.index(name) == n else f"{name}_{n + 1}" for n, name in enumerate(names)]
 
 
-def _entries(rows: Sequence[Row]) -> tuple[list[Entry], tuple[str, ...]]:
+def _plain_name(cell: str) -> str:
+    return re.sub(r"[\s_-]+", "_", one_line(cell).lower().strip(" :*#?_-"))
+
+
+def _entries(rows: Sequence[Row], columns: Columns) -> tuple[list[Entry], tuple[str, ...]]:
     """Return the rows under a head as mappings, and a warning where rows are longer than the head."""
-    names = _names(rows[0][1])
+    names = _names(rows[0][1], columns)
     found: list[Entry] = []
     longer: list[int] = []
     for lines, cells in rows[1:]:

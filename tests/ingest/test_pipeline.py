@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ingest.pipeline import Report, ingest
+from ingest.pipeline import Report, ingest, remove
 from ingest.readers import READERS
 from retrieval import Library
-from retrieval.errors import FingerprintError, LockedError, ReadError
+from retrieval.errors import FingerprintError, LockedError, QueryError, ReadError
 from retrieval.manifest import Manifest
+from retrieval.status import language_advice
 from retrieval.store import Home
 from tests.conftest import NOTES
 from tests.invariants import check_generation
@@ -227,3 +228,49 @@ def test_ignored_files_hidden_folders_and_outward_links_are_left_out(home: Home,
     (notes / "link.md").symlink_to(outside)
     (notes / "loop").symlink_to(notes)
     assert sorted(ingest(home, [notes]).new) == ["bank.yaml", "regularization.md"]
+
+
+def test_sources_are_taken_out_by_either_name(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+    """This test ensures that a source goes by its path in the library or on disk, its file staying where it is."""
+    ingest_notes()
+    assert remove(home, ["bank.yaml"]).removed == ("bank.yaml",)
+    assert remove(home, [str(notes)]).removed == ("regularization.md",)
+    assert (Manifest.read(home.current()).passages, len(list(notes.iterdir()))) == (0, 2)
+    with pytest.raises(QueryError, match=r"no source 'bank\.yaml'.*prep status"):
+        remove(home, ["bank.yaml"])
+    check_generation(home.current())
+
+
+def test_columns_named_by_hand_are_remembered(home: Home, tmp_path: Path) -> None:
+    """This test ensures that a bank with columns of its own is read, and read again when it changes or moves."""
+    folder = tmp_path / "banks"
+    folder.mkdir()
+    row = "What is recall?,The share of positives that are found.\n"
+    (folder / "a.csv").write_text("Stimulus,Key\n" + row)
+    entry = {"Stimulus": "What is precision?", "Key": "The share of findings that are right."}
+    (folder / "b.json").write_text(json.dumps([entry]))
+    report = ingest(home, [folder])
+    assert all("--columns" in why for _, why in report.failed)
+    assert len(report.failed) == 2
+    report = ingest(home, [folder], columns=(("question", "stimulus"), ("answer", "Key")))
+    assert (report.changed, report.failed, report.passages) == (("a.csv", "b.json"), (), 2)
+    (folder / "c.csv").write_text("Stimulus,Key\nWhat is F1?,The harmonic mean of both.\n")
+    assert ingest(home, [folder]).passages == 3
+    assert ingest(home, [], rebuild=True).passages == 3
+
+
+def test_a_language_is_noted_and_advice_given(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+    """This test ensures that text that is not English is indexed, named, and met with a model that fits it."""
+    german = "Überanpassung heißt, dass ein Modell die Trainingsdaten auswendig lernt und auf neuen Daten versagt. "
+    (notes / "deutsch.md").write_text(f"# Überanpassung\n\n{german * 2}\n", encoding="utf-8")
+    assert ingest_notes().passages == 5
+    manifest = Manifest.read(home.current())
+    assert {r.path: r.language for r in manifest.sources} == {
+        "bank.yaml": "en",
+        "deutsch.md": "de",
+        "regularization.md": "en",
+    }
+    advice = language_advice(manifest)
+    assert advice
+    assert advice.startswith("1 source is not in English (de); the bundled encoder is English")
+    assert "--rebuild --model" in advice

@@ -67,6 +67,10 @@ def test_sentences_are_ordered_and_disjoint(text: str) -> None:
         ("```sql select 1 from t```", "select 1 from t"),
         ("What is it? 👶", "What is it?"),
         ("[[Page|shown]] and [[Page]]", "shown and Page"),
+        ("`__init__` of **the `a**b` class**", "`__init__` of the `a**b` class"),
+        ("COUNT(*) over COUNT(*)", "COUNT(*) over COUNT(*)"),
+        ("x = 5 ** 0.5 and y = z ** 2", "x = 5 ** 0.5 and y = z ** 2"),
+        ("the optimum $t^*$ and $s^*$", "the optimum $t^*$ and $s^*$"),
     ],
 )
 def test_plain_drops_marks_and_keeps_words(marked: str, read: str) -> None:
@@ -77,3 +81,9 @@ def test_plain_drops_marks_and_keeps_words(marked: str, read: str) -> None:
 def test_plain_keeps_code_and_drops_its_fences() -> None:
     """This test ensures that code stays searchable."""
     assert plain("```python\nx = 1\n```\nafter") == "x = 1\nafter"
+
+
+def test_plain_changes_nothing_inside_code() -> None:
+    """This test ensures that stars, brackets and underscores of code are not read as Markdown."""
+    code = "norm = sum(x**2 for x in v) ** 0.5  # comment\ndef __init__(self): return a[[0]][1]"
+    assert plain(f"**before**\n```python\n{code}\n```") == f"before\n{code}".replace("  ", " ")

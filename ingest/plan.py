@@ -1,0 +1,153 @@
+"""The difference between the files that are there and what the live generation holds, told by content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ingest.decode import message
+from ingest.discover import Found, assign_paths, sha256
+from ingest.documents import Columns
+from ingest.readers import BANK_READERS, READERS
+from retrieval.errors import QueryError
+from retrieval.manifest import Manifest, SourceRecord
+
+
+@dataclass(slots=True)
+class Plan:
+    """What an ingest will do: records that stay, files to read, paths whose passages go; then the same in words."""
+
+    keep: list[SourceRecord] = field(default_factory=list)
+    read: list[SourceRecord] = field(default_factory=list)
+    drop: list[str] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    touched: bool = False
+
+    @property
+    def changes_nothing(self) -> bool:
+        return not (self.read or self.drop or self.touched)
+
+
+def make_plan(
+    found: Sequence[Found], scope: set[str], live: Manifest | None, *, anew: bool = False, columns: Columns = ()
+) -> Plan:
+    """Tell new, changed, moved, removed and unchanged files apart, by content; files of roots out of scope stay.
+
+    With `anew` every file is read, under the path it has. `columns` are those named by hand
+    for the banks of this run; a root without any keeps those it was given before.
+    """
+    records = live.sources if live else ()
+    old = {} if anew else {r.file: r for r in records}
+    names = {(r.root, r.file): r.path for r in records}
+    paths = assign_paths(found, names, {r.path: r.file for r in old.values() if r.root not in scope})
+    remembered = {r.root: r.columns for r in records if r.columns}
+    plan = Plan()
+    seen: set[str] = set()
+    for item in found:
+        if str(item.file) not in seen:
+            seen.add(str(item.file))
+            bank = item.file.suffix.lower() in BANK_READERS
+            named = (columns or remembered.get(str(item.root), ())) if bank else ()
+            _place(
+                plan,
+                SourceRecord(str(item.root), str(item.file), paths[item], "", 0, 0, columns=named),
+                old.get(str(item.file)),
+            )
+    for file, record in old.items():
+        if file in seen:
+            continue
+        if record.root in scope:
+            plan.drop.append(record.path)
+            plan.removed.append(record.path)
+        else:
+            plan.keep.append(record)
+    _match_moves(plan, old)
+    _fold_copies(plan)
+    return plan
+
+
+def removal_plan(live: Manifest, names: Sequence[str]) -> Plan:
+    """Plan to take sources out: each name is a source or a folder of the library, or a file or folder on disk.
+
+    Raises QueryError for a name that means no source.
+    """
+    plan = Plan()
+    gone: set[str] = set()
+    for name in filter(str.strip, names):
+        inner = name.replace("\\", "/").strip("/") + "/"
+        meant = {r.path for r in live.sources if f"{r.path}/".startswith(inner)}
+        # Only a name that the library does not know is one of the disk.
+        disk = Path(name).resolve()
+        meant = meant or {r.path for r in live.sources if Path(r.file).is_relative_to(disk)}
+        if not meant:
+            raise QueryError(f"no source {name!r} in the library; see: prep status --sources")
+        gone |= meant
+    plan.keep = [r for r in live.sources if r.path not in gone]
+    plan.drop = sorted(gone)
+    plan.removed = sorted(gone)
+    _fold_copies(plan)  # a copy of what goes may stand elsewhere, and is read now
+    return plan
+
+
+def _place(plan: Plan, record: SourceRecord, before: SourceRecord | None) -> None:
+    file, path = Path(record.file), record.path
+    try:
+        digest, stat = sha256(file, before)
+    except OSError as error:
+        reason = message(f"{file.name}: cannot be opened ({error.strerror}); check its permissions")
+        plan.touched |= before is None or before.error != reason
+        # Without its hash it counts as changed once it opens again.
+        plan.keep.append(replace(before or record, sha256="", size=0, mtime_ns=0, error=reason))
+        return
+    record = replace(record, sha256=digest, size=stat.st_size, mtime_ns=stat.st_mtime_ns)
+    if file.suffix.lower() not in READERS:
+        kept = replace(record, skipped=f"no reader for {message(file.suffix.lower()) or 'no suffix'} files")
+        plan.touched |= before is None or replace(before, mtime_ns=kept.mtime_ns) != kept
+        plan.keep.append(kept)
+    elif before and _is_unchanged(before, record):
+        plan.touched |= before.mtime_ns != record.mtime_ns
+        plan.keep.append(replace(before, root=record.root, size=record.size, mtime_ns=record.mtime_ns))
+    else:
+        (plan.changed if before else plan.new).append(path)
+        if before and before.path != path:
+            plan.drop.append(before.path)
+            before = None
+        if before:
+            size, mtime = record.size, record.mtime_ns
+            record = replace(before, sha256=digest, size=size, mtime_ns=mtime, columns=record.columns)
+        plan.read.append(record)
+
+
+def _is_unchanged(before: SourceRecord, now: SourceRecord) -> bool:
+    same = (before.sha256, before.path, before.columns) == (now.sha256, now.path, now.columns)
+    # What was passed over for want of a reader is read once there is one.
+    return same and not (before.skipped and before.skipped.startswith("no reader"))
+
+
+def _match_moves(plan: Plan, old: Mapping[str, SourceRecord]) -> None:
+    """Call a new file moved where a removed one had the same content; its vectors are in the cache."""
+    gone = {r.sha256: r.path for r in old.values() if r.path in plan.removed and r.sha256}
+    for record in plan.read:
+        if record.path in plan.new and (before := gone.pop(record.sha256, None)):
+            plan.new.remove(record.path)
+            plan.removed.remove(before)
+            plan.moved.append(record.path)
+
+
+def _fold_copies(plan: Plan) -> None:
+    """Index one content once: of files with equal hashes the first by path is read, the others point to it."""
+    holders = {r.sha256: r.path for r in plan.keep if not r.same_as and not r.skipped}
+    orphans = [r for r in plan.keep if r.same_as and holders.get(r.sha256) != r.same_as]
+    for record in orphans:  # the copy that was read is gone: read this one
+        plan.keep.remove(record)
+        plan.read.append(replace(record, same_as=None))
+    for record in sorted(plan.read, key=lambda record: record.path):
+        first = holders.setdefault(record.sha256, record.path)
+        if first != record.path:
+            plan.read.remove(record)
+            plan.drop.append(record.path)
+            plan.keep.append(replace(record, same_as=first, passages=0, error=None))
