@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from evals.answers import reliability
 from evals.gold import GOLD, load_gold, of_split, read_queries
 from evals.metrics import SEED, auroc
 from retrieval import confidence
@@ -26,7 +27,6 @@ from retrieval.library import Library, default_home, quiet
 TARGET_ANSWERED = 0.96
 _FOLDS = 5
 _STRENGTH = 1.0  # of the L2 penalty's inverse; features are standardised
-_BINS = 10
 _HITS = 8
 
 Floats = NDArray[np.float64]
@@ -84,18 +84,6 @@ def choose_threshold(probabilities: Floats, labels: Floats) -> float:
     return float(round(answerable[int((1 - TARGET_ANSWERED) * len(answerable))], 4))
 
 
-def reliability(probabilities: Floats, data: Sample) -> list[tuple[float, float, int]]:
-    """Return (mean probability, share answerable, questions) of each tenth of the probability range that has any."""
-    bins = np.minimum((probabilities * _BINS).astype(int), _BINS - 1)
-    rows = []
-    for b in range(_BINS):
-        inside = bins == b
-        if inside.any():
-            share = np.average(data.labels[inside], weights=data.weights[inside])
-            rows.append((float(probabilities[inside].mean()), float(share), int(inside.sum())))
-    return rows
-
-
 def write(model: confidence.Model, path: Path) -> None:
     data = {
         "features": list(confidence.FEATURES),
@@ -140,8 +128,8 @@ def main() -> None:
     for name, weight in zip(confidence.FEATURES, model.weights, strict=True):
         print(f"  {name:22s} {weight:+.3f}")
     print("reliability (mean probability, share answerable, questions):")
-    for mean, share, count in reliability(held, data):
-        print(f"  {mean:.2f}  {share:.2f}  {count}")
+    for row in reliability(held.tolist(), data.labels.tolist(), data.weights.tolist()):
+        print(f"  {row.confidence:.2f}  {row.answerable:.2f}  {row.questions}")
 
 
 if __name__ == "__main__":

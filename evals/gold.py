@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from retrieval.errors import GoldError, QueryError
 from retrieval.library import Library
@@ -18,11 +19,16 @@ GOLD = Path(__file__).parent / "gold"
 
 @dataclass(frozen=True, slots=True)
 class GoldSpan:
-    """A verbatim quote of a source. Spans of one `part` are alternatives; a question may need several parts."""
+    """A verbatim quote of a source. Spans of one `part` are alternatives; a question may need several parts.
+
+    The quote is looked for from character `start` of the extracted text on. No quote means the
+    whole source, no path any source.
+    """
 
     path: str
     quote: str
     part: int = 1
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +57,33 @@ def load_gold(path: Path) -> list[Question]:
 
 
 def place(question: Question, library: Library) -> list[Placed]:
-    """Find every gold span in the library. Raises GoldError where a quote is not there verbatim."""
+    """Find every gold span in the library. Raises GoldError where a source or a quote is not there."""
     found: list[Placed] = []
     for gold in question.spans:
         try:
-            start = library.text(gold.path).find(gold.quote)
-        except QueryError as error:
+            found.append(_place(gold, library))
+        except (GoldError, QueryError) as error:
             raise GoldError(f"question {question.id}: {error}") from error
-        if start == -1:
-            raise GoldError(
-                f"question {question.id}: its quote {gold.quote[:50]!r} is not in {gold.path}; mend the gold file"
-            )
-        found.append(Placed(gold.path, (start, start + len(gold.quote)), gold.part))
     return found
+
+
+def _place(gold: GoldSpan, library: Library) -> Placed:
+    paths = [_known_path(gold.path, library)] if gold.path else [r.path for r in library.manifest.sources if r.passages]
+    for path in paths:
+        text = library.text(path)
+        if not gold.quote:
+            return Placed(path, (0, len(text)), gold.part)
+        start = text.find(gold.quote, gold.start)
+        if start != -1:
+            return Placed(path, (start, start + len(gold.quote)), gold.part)
+    raise GoldError(f"its quote {gold.quote[:50]!r} is not in {gold.path or 'any source'}; mend the gold file")
+
+
+def _known_path(path: str, library: Library) -> str:
+    """Return the one source that a path, or the end of one, names."""
+    known = library.manifest.by_path()
+    ends = [p for p in known if p.endswith(f"/{path}") and known[p].passages]
+    return ends[0] if path not in known and len(ends) == 1 else path
 
 
 def covers(hit: Hit, gold: Placed) -> bool:
@@ -97,9 +117,7 @@ def load_beir(path: Path, split: str = "test") -> Beir:
     """Read corpus.jsonl, queries.jsonl and qrels/<split>.tsv. Raises GoldError naming what is missing or wrong."""
     qrels: dict[str, dict[str, int]] = {}
     file = path / "qrels" / f"{split}.tsv"
-    if not file.is_file():
-        raise GoldError(f"{file}: no such file; a BEIR folder has qrels/{split}.tsv")
-    with file.open(encoding="utf-8", newline="") as stream:
+    with open_text(file) as stream:
         for row in csv.reader(stream, delimiter="\t"):
             if len(row) >= 3 and row[2].strip().lstrip("-").isdigit():
                 qrels.setdefault(row[0], {})[row[1]] = int(row[2])
@@ -115,12 +133,20 @@ def read_queries(path: Path) -> list[tuple[str, str]]:
     return [(str(row["_id"]), str(row["text"])) for _, row in _rows(path)]
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    """Open a file of questions or judgements, line ends as they are; what cannot be read is a GoldError naming it."""
     try:
-        stream = path.open(encoding="utf-8")
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            yield stream
     except OSError as error:
         raise GoldError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
-    with stream:
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise GoldError(f"{path}: not a text file in UTF-8 ({error}); save it as UTF-8") from error
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with open_text(path) as stream:
         for number, line in enumerate(stream, 1):
             if not line.strip():
                 continue

@@ -13,7 +13,7 @@ import numpy as np
 Qrels = Mapping[str, Mapping[str, int]]
 Run = Mapping[str, Sequence[str]]
 
-DEFAULT = ("recall@1", "recall@3", "recall@5", "recall@10", "MRR@10", "nDCG@10")
+DEFAULT = ("recall@1", "recall@3", "recall@5", "recall@10", "precision@5", "MRR@10", "MAP", "nDCG@10")
 BOOTSTRAP = 2000
 SEED = 20261121
 
@@ -29,9 +29,17 @@ def score(qrels: Qrels, run: Run, measures: Sequence[str] = DEFAULT) -> dict[str
     judged = [ir_measures.Qrel(q, d, grade) for q, docs in qrels.items() for d, grade in docs.items()]
     ranked = [ir_measures.ScoredDoc(q, d, float(len(docs) - i)) for q, docs in run.items() for i, d in enumerate(docs)]
     out = {q: dict.fromkeys(measures, 0.0) for q in qrels}
+    if not parsed:
+        return out
     for row in ir_measures.iter_calc(list(parsed), judged, ranked):
         out[row.query_id][parsed[row.measure]] = float(row.value)
     return out
+
+
+def chief_recall(measures: Sequence[str]) -> str:
+    """Return the recall that runs are compared by: recall@5 where it was measured, else the first one."""
+    recalls = [m for m in measures if m.startswith("recall")]
+    return "recall@5" if "recall@5" in recalls else recalls[0]
 
 
 def _measure(name: str) -> Any:
@@ -51,6 +59,12 @@ def mean_and_interval(values: Sequence[float]) -> tuple[float, float, float]:
     means = array[draws].mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(array.mean()), float(low), float(high)
+
+
+def with_interval(values: Sequence[float]) -> dict[str, Any]:
+    """Return a mean with its interval as JSON has it: `{"mean", "ci95": [low, high]}`."""
+    mean, low, high = mean_and_interval(values)
+    return {"mean": round(mean, 4), "ci95": [round(low, 4), round(high, 4)]}
 
 
 def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:

@@ -14,6 +14,7 @@ from evals.metrics import SEED
 _DRAWS = 10_000
 _ALPHA = 0.05
 _POWER = 0.8
+_SMALL = 0.001  # below which a p-value of 10,000 draws is not told from another
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,14 @@ class Comparison:
     def sentence(self, p: float | None = None) -> str:
         """Say which run is better, or that these queries cannot tell; `p` is a corrected value to judge by."""
         p = self.p if p is None else p
-        seen = f"p = {p:.3f}; {self.wins} queries better, {self.losses} worse, {self.ties} equal"
+        chance = f"p = {p:.3f}" if p >= _SMALL else f"p < {_SMALL}"
+        seen = f"{chance}; {self.b} wins {self.wins}, {self.a} wins {self.losses}, {self.ties} ties"
         if p < _ALPHA:
             better, worse = (self.b, self.a) if self.difference > 0 else (self.a, self.b)
             return f"{better} is better than {worse} on {self.measure} by {abs(self.difference):.3f} ({seen})."
         about = f"; about {self.needed:,} queries would" if self.needed else ""
         moved = f"difference {self.difference:+.3f}, {seen}"
-        return f"These queries cannot tell {self.a} from {self.b} on {self.measure} ({moved}){about}."
+        return f"These queries cannot tell {self.b} from {self.a} on {self.measure} ({moved}){about}."
 
 
 def compare(measure: str, a: tuple[str, Sequence[float]], b: tuple[str, Sequence[float]]) -> Comparison:

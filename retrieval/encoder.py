@@ -210,7 +210,7 @@ def _export(model: ModelFiles, target: Path) -> None:
     import torch
     from sentence_transformers import SentenceTransformer
 
-    _quiet_transformers()
+    quiet_transformers()
     reference = SentenceTransformer(
         str(model.folder), device="cpu", local_files_only=True, model_kwargs={"attn_implementation": "eager"}
     )
@@ -279,7 +279,8 @@ def _session(path: Path) -> Any:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def _quiet_transformers() -> None:
+def quiet_transformers() -> None:
+    """Turn off what transformers prints while it loads a model."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]

@@ -15,6 +15,7 @@ from retrieval.errors import FingerprintError, IndexCorruptError, QueryError
 from retrieval.index import DenseIndex
 from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
+from retrieval.reranker import Reranker
 from retrieval.search import Filters, Searcher
 from retrieval.store import Home
 from retrieval.text import line_starts, lines_of
@@ -36,8 +37,9 @@ def default_home() -> Path:
 class Library:
     """One index, opened for reading. Notices a newer generation before each query."""
 
-    def __init__(self, home: Home, encoder: Encoder | None = None) -> None:
+    def __init__(self, home: Home, encoder: Encoder | None = None, reranker: Reranker | None = None) -> None:
         self.home = home
+        self.reranker = reranker
         self._encoder = encoder
         self._generation: _Generation | None = None
         self._now()
@@ -85,7 +87,7 @@ class Library:
         """Return at most `k` hits, best first; raise QueryError for an empty query or a filter nothing matches."""
         generation = self._now()
         where = filters.where([r.path for r in generation.manifest.sources]) if filters else None
-        return generation.searcher.search(query, k, mode, where)
+        return generation.searcher.search(query, k, mode, where, self.reranker)
 
     def ask(self, question: str, *, filters: Filters | None = None) -> Answer:
         """Return a cited answer, or an abstention with the nearest topics; raise QueryError for an empty question."""
@@ -94,7 +96,7 @@ class Library:
         searcher = generation.searcher
         where = filters.where([r.path for r in generation.manifest.sources]) if filters else None
         found = searcher.candidates(question, where=where)
-        hits = searcher.hits(found, _ANSWER_HITS)
+        hits = searcher.ranked(question, found, _ANSWER_HITS, self.reranker)
         model = confidence.load()
         probability = model.probability(confidence.features(question, found, hits, searcher.lexical)) if hits else 0.0
         if probability >= model.threshold:

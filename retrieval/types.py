@@ -81,13 +81,17 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage at a 1-based rank; `also` names further places with the same text."""
+    """A passage at a 1-based rank; `also` names further places with the same text.
+
+    `before` is the rank it had when a reranker read it, None where none did.
+    """
 
     rank: int
     score: float
     scores: Scores
     passage: Passage
     also: tuple[Locator, ...] = ()
+    before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,12 +60,7 @@ class VectorCache:
         missing = sorted(first, key=lambda key: len(first[key]), reverse=True)
         for start in range(0, len(missing), _SLICE):
             part = missing[start : start + _SLICE]
-            vectors = self.encoder.encode([first[key] for key in part], progress)
-            with self._db:
-                self._db.executemany(
-                    "insert or replace into vectors values (?, ?)",
-                    [(key, vector.tobytes()) for key, vector in zip(part, vectors, strict=True)],
-                )
+            self._save(part, self.encoder.encode([first[key] for key in part], progress))
         self.encoded += len(missing)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -74,6 +69,10 @@ class VectorCache:
         keys = [self._key(text) for text in texts]
         known = self._known(keys)
         return np.stack([known[key] for key in keys]) if keys else np.empty((0, self.encoder.dimensions), np.float32)
+
+    def put(self, texts: Sequence[str], vectors: Sequence[NDArray[np.float32]]) -> None:
+        """Take over vectors that this encoder made of these texts before."""
+        self._save([self._key(text) for text in texts], vectors)
 
     def keep_only(self, texts: Sequence[str]) -> None:
         """Forget what a finished library does not use, once that is more than half of the rows."""
@@ -85,6 +84,11 @@ class VectorCache:
             self._db.executemany("insert or ignore into used values (?)", [(self._key(text),) for text in texts])
             self._db.execute("delete from vectors where key not in (select key from used)")
             self._db.execute("drop table used")
+
+    def _save(self, keys: Sequence[bytes], vectors: Iterable[NDArray[np.float32]]) -> None:
+        rows = [(key, vector.tobytes()) for key, vector in zip(keys, vectors, strict=True)]
+        with self._db:
+            self._db.executemany("insert or replace into vectors values (?, ?)", rows)
 
     def _known(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
         found: dict[bytes, NDArray[np.float32]] = {}

@@ -34,6 +34,8 @@ def hit_json(hit: Hit) -> Json:
     }
     if hit.also:
         out["also"] = [source_json(locator) for locator in hit.also]
+    if hit.before is not None:
+        out["before_reranking"] = hit.before
     return out
 
 

@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[1]
 FLOORS = ("retrieval", "ingest", "evals", "ui")
 ROOMS = {
     "chromadb": {"retrieval/index.py"},
-    "sentence_transformers": {"retrieval/encoder.py"},
+    "sentence_transformers": {"retrieval/encoder.py", "retrieval/reranker.py"},
     "onnxruntime": {"retrieval/encoder.py"},
-    "torch": {"retrieval/encoder.py"},
+    "torch": {"retrieval/encoder.py", "retrieval/reranker.py"},
     "bm25s": {"retrieval/lexical.py"},
     "pypdf": {"ingest/readers/pdf.py"},
     "ir_measures": {"evals/metrics.py"},

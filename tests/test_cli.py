@@ -194,6 +194,47 @@ def test_eval_runs_compares_and_gates(prep: Prep, notes: Path, tmp_path: Path) -
     assert output(prep("eval", gold, "--k", "2", "--json"))["metrics"]["recall@2"]["mean"] == 1.0
 
 
+def test_eval_reads_what_other_tools_keep(prep: Prep, notes: Path, tmp_path: Path) -> None:
+    """This test ensures that a CSV of questions and TREC qrels are measured, and another system's run compared."""
+    prep("ingest", notes)
+    questions, qrels, queries, run = (tmp_path / name for name in ("q.csv", "t.qrels", "t.tsv", "theirs.trec"))
+    questions.write_text("question,file\nwhat does dropout do,regularization.md\nwho won the war of 1812,\n")
+    found = output(prep("eval", questions, "--k", "3", "--json"))
+    assert (found["queries"], found["metrics"]["recall@3"]["mean"]) == (1, 1.0)
+    assert (found["declining"]["recall"], found["declining"]["precision"]) == (1.0, 1.0)
+    qrels.write_text("1 0 regularization.md 1\n2 0 bank.yaml 1\n")
+    queries.write_text("1\twhat does dropout do\n2\tlearning rate too high\n")
+    run.write_text("1 Q0 bank.yaml 1 2.0 x\n1 Q0 regularization.md 2 1.0 x\n")
+    compared = output(prep("eval", qrels, "--queries", queries, "--against", run, "--json"))
+    assert [(r["mode"], r["metrics"]["MRR@10"]["mean"]) for r in compared["runs"]] == [
+        ("hybrid", 1.0),
+        ("theirs", 0.25),
+    ]
+    assert "cannot tell theirs from hybrid" in compared["verdicts"][0]
+    check_one_line_error(prep("eval", "--queries", queries), "qrels")
+    qrels.write_text("1 0 elsewhere.md 1\n")
+    check_one_line_error(prep("eval", qrels, "--queries", queries), "elsewhere.md")
+
+
+def test_eval_own_asks_the_librarys_own_questions(prep: Prep, notes: Path) -> None:
+    """This test ensures that a library with a bank is measured without labels, and one without is told so."""
+    prep("ingest", notes)
+    check_one_line_error(prep("eval", "--own"), "3 question entries", "20")
+    check_one_line_error(prep("eval", "--own", "--split", "dev"), "--split")
+    cards = "".join(
+        f"  - question: What is {name}?\n    answer: The method that {name} stands for keeps {n} weights at rest.\n"
+        for n, name in enumerate(["boosting", "bagging", "stacking", "pruning"] * 5)
+    )
+    numbered = "".join(
+        f"  - question: Define term {n}?\n    answer: Fact {n} about model number {n}.\n" for n in range(20)
+    )
+    (notes / "more.yaml").write_text(f"questions:\n{cards}{numbered}")
+    prep("ingest", notes)
+    found = output(prep("eval", "--own", "--json"))
+    assert (found["dataset"], found["queries"]) == ("own library", 3 + 4 + 20)
+    assert prep("status", "--json").stdout.count('"same_as": null') == 3
+
+
 def test_every_command_has_help_with_an_example(prep: Prep) -> None:
     """This test ensures that --help shows how a command is typed."""
     for name in ("ingest", "ask", "search", "related", "topics", "eval", "status", "doctor", "ui"):

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
@@ -39,6 +40,10 @@ IndexOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
 ModeOption = Annotated[str, typer.Option("--mode", help="hybrid, dense or lexical.")]
+RerankerOption = Annotated[
+    str | None,
+    typer.Option("--reranker", help="A cross-encoder, name or folder, that orders the first 20 hits.", metavar="MODEL"),
+]
 QueriesOption = Annotated[
     Path | None,
     typer.Option(
@@ -127,6 +132,7 @@ def ask(
     question: Annotated[str | None, typer.Argument(help="Your question, in your own words.")] = None,
     index: IndexOption = None,
     queries: QueriesOption = None,
+    reranker: RerankerOption = None,
     kind: Annotated[
         list[str] | None, typer.Option("--kind", help="Only passages of this kind: prose, qa, code, table, list.")
     ] = None,
@@ -141,7 +147,7 @@ def ask(
     from ui import console
 
     filters = _filters(kind, topic, source)
-    with _open_or_build(index) as library:
+    with _open_or_build(index, reranker) as library:
         if queries is not None:
             for id_, text in _read_queries(queries):
                 _print_json({"_id": id_, **answer_json(library.ask(text, filters=filters))}, indent=None)
@@ -168,6 +174,7 @@ def search(
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
     queries: QueriesOption = None,
+    reranker: RerankerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Rank the passages of your library for a query."""
@@ -175,7 +182,7 @@ def search(
     from ui import console
 
     chosen, filters = _mode(mode), _filters(kind, topic, source)
-    with _open_or_build(index) as library:
+    with _open_or_build(index, reranker) as library:
         if queries is not None:
             for id_, text in _read_queries(queries):
                 hits = library.search(text, k, mode=chosen, filters=filters)
@@ -227,12 +234,23 @@ def evaluate(
     gold: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[GOLD or BEIR DIR]", help="Gold questions (JSONL) or a BEIR folder; none: the bundled gold."
+            metavar="[GOLD or BEIR DIR]",
+            help="Gold questions (JSONL or CSV), a BEIR folder, or TREC qrels; none: the bundled gold.",
         ),
     ] = None,
     index: IndexOption = None,
-    k: Annotated[list[int] | None, typer.Option("--k", help="Cutoff of recall, 1 to 20; may be repeated.")] = None,
+    own: Annotated[
+        bool, typer.Option("--own", help="Ask the library the questions of its own entries, their text hidden.")
+    ] = False,
+    queries: Annotated[
+        Path | None,
+        typer.Option("--queries", help="The queries of TREC qrels: JSONL, or id, tab, text.", metavar="FILE"),
+    ] = None,
+    k: Annotated[
+        list[int] | None, typer.Option("--k", help="Cutoff of recall and precision, 1 to 20; may be repeated.")
+    ] = None,
     mode: ModeOption = "hybrid",
+    reranker: RerankerOption = None,
     compare: Annotated[
         str | None, typer.Option("--compare", help="Modes to compare, like dense,lexical,hybrid.", metavar="MODES")
     ] = None,
@@ -245,22 +263,32 @@ def evaluate(
     run: Annotated[
         Path | None, typer.Option("--run", help="Write the ranking as a TREC run.", metavar="FILE.trec")
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="A TREC run of another system to compare with.", metavar="FILE.trec"),
+    ] = None,
     report: Annotated[Path | None, typer.Option("--report", help="Write an HTML report.", metavar="FILE.html")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure how well your library finds what answers a question."""
     from evals import baseline as kept
+    from evals.metrics import chief_recall
     from evals.report import write_report
     from ui import console, eval_command
 
     if gate and baseline is None:
         raise QueryError("--gate needs --baseline FILE to compare with")
+    if own and (gold or split or queries):
+        raise QueryError("--own asks the library its own questions; leave out GOLD, --split and --queries")
     modes = [_mode(name.strip()) for name in compare.split(",")] if compare else [_mode(mode)]
-    task = eval_command.find_task(gold, split)
     measures = eval_command.measures_for(k)
+    task = None if own else eval_command.find_task(gold, split, queries)
     passed, lines = True, []
-    with _open_or_build(index) as opened, eval_command.library_of(task, opened.home, opened) as library:
-        done = eval_command.run(task, library, modes, measures)
+    with ExitStack() as opened:
+        mine = opened.enter_context(_open_or_build(index, reranker))
+        task = task or eval_command.own_task(mine)
+        library = opened.enter_context(eval_command.library_of(task, mine))
+        done = eval_command.run(task, library, modes, measures, against)
         lines += eval_command.verdicts(done)
         if baseline is not None:
             gate_lines, passed = eval_command.check_gate(done[0], baseline)
@@ -273,10 +301,9 @@ def evaluate(
             write_report(done, lines, library, task.questions, report)
     summaries = [evaluation.summary() for evaluation in done]
     if as_json:
-        _print_json(summaries[0] if not compare else {"runs": summaries, "verdicts": lines})
+        _print_json(summaries[0] if len(done) == 1 else {"runs": summaries, "verdicts": lines})
     else:
-        for summary in summaries:
-            console.print_evaluation(summary)
+        console.print_evaluations(summaries, chief_recall(measures))
         for line in lines:
             console.out.print(line)
     if gate and not passed:
@@ -343,13 +370,15 @@ def ui(
     os.execve(command_line[0], command_line, {**os.environ, "PREP_INDEX": str(index or default_home())})
 
 
-def _open_or_build(index: Path | None) -> Library:
+def _open_or_build(index: Path | None, reranker: str | None = None) -> Library:
     """Open the library; where there is none yet, build that of the bundled corpus first."""
     from retrieval import Library
+    from retrieval.reranker import open_reranker
 
     home = Home(index or default_home())
+    second = open_reranker(reranker) if reranker else None
     try:
-        return Library(home)
+        return Library(home, reranker=second)
     except IndexMissingError:
         if index is not None and index.exists() and not index.is_dir():
             raise
@@ -360,7 +389,7 @@ def _open_or_build(index: Path | None) -> Library:
     console.err.print(f"No index at {home.path} yet: building that of the bundled corpus (about a minute, once).")
     with console.ingest_progress() as progress:
         build(home, [bundled_corpus()], progress=progress)
-    return Library(home)
+    return Library(home, reranker=second)
 
 
 def _filters(kinds: list[str] | None, topics: list[str] | None, sources: list[str] | None) -> Filters | None:

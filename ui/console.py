@@ -77,6 +77,7 @@ def print_hits(hits: Sequence[Hit], *, explain: bool = False) -> None:
         if explain:
             out.print(
                 f"   [dim]cosine {hit.scores.dense:.3f} + lexical {hit.scores.lexical:.3f}; {hit.passage.kind}"
+                + (f"; rank {hit.before} before reranking" if hit.before else "")
                 + (f"; also at {escape(', '.join(place(a) for a in hit.also))}" if hit.also else "")
                 + "[/]"
             )
@@ -159,27 +160,56 @@ def print_status(manifest: Manifest, facts: dict[str, Any], *, sources: bool) ->
             )
 
 
-def print_evaluation(summary: dict[str, Any]) -> None:
-    table = Table(title=f"{summary['dataset']}: {summary['queries']} queries, {summary['mode']}", title_justify="left")
-    table.add_column("slice")
-    names = list(summary["metrics"])
-    for name in names:
-        table.add_column(name, justify="right")
-    for label, row in (
-        ("all", summary["metrics"]),
-        *(summary["by_slice"].items() if len(summary["by_slice"]) > 1 else ()),
-    ):
-        table.add_row(
-            label, *(f"{row[m]['mean']:.3f} [dim]{row[m]['ci95'][0]:.2f}-{row[m]['ci95'][1]:.2f}[/]" for m in names)
-        )
-    out.print(table)
-    if "declining" in summary:
-        d = summary["declining"]
+def print_evaluations(runs: Sequence[dict[str, Any]], chief: str) -> None:
+    """Show the summaries of runs on one dataset side by side, and `chief`, a measure, by slice."""
+    first = runs[0]
+    _measure_table(
+        f"{first['dataset']}: {first['queries']} queries",
+        "measure",
+        {name: [run["metrics"][name] for run in runs] for name in first["metrics"]},
+        [run["mode"] for run in runs],
+    )
+    if len(first["by_slice"]) > 1:
+        rows = {
+            f"{s} ({row['queries']})": [run["by_slice"][s][chief] for run in runs]
+            for s, row in first["by_slice"].items()
+        }
+        _measure_table(chief, "slice", rows, [run["mode"] for run in runs])
+    if "answers" in first:
+        a = first["answers"]
         out.print(
-            f"declining: AUROC {d['auroc']:.3f}; answered {d['answered']:.1%} of {d['answerable']} answerable, "
-            f"declined {d['declined']:.1%} of {d['unanswerable']} unanswerable questions"
+            f"answers to {a['questions']} questions: gold contained {a['containment']['mean']:.3f}, "
+            f"citation precision {a['citation_precision']['mean']:.3f} over {a['answered']} answered"
         )
-    out.print(f"[dim]latency p50 {summary['latency_ms']['p50']} ms, p95 {summary['latency_ms']['p95']} ms[/]")
+    if "declining" in first:
+        _print_declining(first["declining"])
+    for run in runs:
+        if times := run["latency_ms"]:
+            shown = ", ".join(f"{name} {value:.0f} ms" for name, value in times.items())
+            out.print(f"[dim]latency of {run['mode']}: {shown}[/]")
+
+
+def _measure_table(title: str, label: str, rows: dict[str, list[dict[str, Any]]], columns: Sequence[str]) -> None:
+    table = Table(title=title, title_justify="left")
+    table.add_column(label)
+    for name in columns:
+        table.add_column(name, justify="right")
+    for name, cells in rows.items():
+        table.add_row(name, *(f"{c['mean']:.3f} [dim]{c['ci95'][0]:.2f}-{c['ci95'][1]:.2f}[/]" for c in cells))
+    out.print(table)
+
+
+def _print_declining(found: dict[str, Any]) -> None:
+    out.print(
+        f"declining: AUROC {found['auroc']:.3f}, precision {found['precision']:.1%}, recall {found['recall']:.1%} of "
+        f"{found['unanswerable']} unanswerable; answered {found['answered']:.1%} of {found['answerable']} answerable"
+    )
+    table = Table(title="confidence", title_justify="left")
+    for name in ("mean confidence", "answerable", "questions"):
+        table.add_column(name, justify="right")
+    for row in found["reliability"]:
+        table.add_row(f"{row['confidence']:.2f}", f"{row['answerable']:.2f}", str(row["questions"]))
+    out.print(table)
 
 
 @contextmanager

@@ -8,34 +8,41 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evals import baseline
+from evals.answers import evaluate_answers, evaluate_declining
 from evals.collections import build_library, collection_home
-from evals.evaluate import Evaluation, evaluate_beir, evaluate_declining, evaluate_gold
+from evals.evaluate import Evaluation, evaluate_beir, evaluate_gold, evaluate_run
+from evals.formats import load_csv, load_run, load_trec
 from evals.gold import GOLD, Beir, Question, is_beir, load_beir, load_gold, of_split
-from evals.metrics import DEFAULT
+from evals.metrics import DEFAULT, chief_recall
+from evals.own import hide_questions, own_gold
 from evals.statistics import compare, holm
-from retrieval.errors import QueryError
+from retrieval.errors import GoldError, QueryError
 from retrieval.library import Library
-from retrieval.store import Home
 from retrieval.types import Mode
 from ui import console
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is evaluated: a BEIR collection, or gold questions of a library."""
+    """What is evaluated: a BEIR collection, gold questions of a library, or the library's own questions."""
 
     name: str
     questions: tuple[Question, ...] = ()
     unanswerable: tuple[Question, ...] = ()
     collection: Beir | None = None
+    own: bool = False
 
 
-def find_task(path: Path | None, split: str | None) -> Task:
+def find_task(path: Path | None, split: str | None, queries: Path | None = None) -> Task:
     """Read what is to be evaluated; none means the bundled gold. Raises GoldError for files that are no such thing."""
+    if queries is not None:
+        if path is None:
+            raise QueryError("--queries goes with TREC qrels; name the qrels file: prep eval QRELS --queries FILE")
+        return Task(path.name, collection=load_trec(path, queries))
     if path is not None and is_beir(path):
         return Task(path.name, collection=load_beir(path, split or "test"))
     bundled = path is None
-    questions = load_gold(path or GOLD / "bundled.jsonl")
+    questions = _questions(path or GOLD / "bundled.jsonl")
     unanswerable = load_gold(GOLD / "unanswerable.jsonl") if bundled else [q for q in questions if not q.spans]
     chosen = split or ("test" if bundled else None)
     answerable = [q for q in of_split(questions, chosen) if q.spans]
@@ -45,48 +52,88 @@ def find_task(path: Path | None, split: str | None) -> Task:
     return Task(name, tuple(answerable), tuple(of_split(unanswerable, chosen)))
 
 
+def _questions(path: Path) -> list[Question]:
+    return load_csv(path) if path.suffix.lower() == ".csv" else load_gold(path)
+
+
+def own_task(library: Library) -> Task:
+    """Make gold of a library's own question entries. Raises GoldError where it has too few."""
+    return Task("own library", tuple(own_gold(library)), own=True)
+
+
 @contextmanager
-def library_of(task: Task, home: Home, opened: Library) -> Iterator[Library]:
-    """Open the library a task is asked of: a collection's own, kept under the home, or the person's."""
-    if task.collection is None:
+def library_of(task: Task, opened: Library) -> Iterator[Library]:
+    """Open the library a task is asked of: a collection's own, one without its questions, or the person's."""
+    if not task.own and not (task.collection and task.collection.documents):
         yield opened
         return
     with console.ingest_progress() as progress:
-        library = build_library(
-            task.collection, collection_home(home, task.collection), model=opened.manifest.model, progress=progress
-        )
+        if task.collection is None:
+            library = hide_questions(opened, progress)
+        else:
+            home = collection_home(opened.home, task.collection)
+            library = build_library(task.collection, home, model=opened.manifest.model, progress=progress)
+    library.reranker = opened.reranker
     with library:
         yield library
 
 
 def measures_for(cutoffs: Sequence[int] | None) -> tuple[str, ...]:
-    """Return the default measures, with recall at other cutoffs where some are given."""
+    """Return the default measures, with recall and precision at other cutoffs where some are given."""
     if not cutoffs:
         return DEFAULT
     if bad := [k for k in cutoffs if not 1 <= k <= 20]:
         raise QueryError(f"--k {bad[0]}: cutoffs from 1 to 20 can be measured")
-    return (*(f"recall@{k}" for k in sorted(set(cutoffs))), *(m for m in DEFAULT if not m.startswith("recall")))
+    chosen = sorted(set(cutoffs))
+    others = (m for m in DEFAULT if not m.startswith(("recall", "precision")))
+    return (*(f"recall@{k}" for k in chosen), *(f"precision@{k}" for k in chosen), *others)
 
 
-def run(task: Task, library: Library, modes: Sequence[Mode], measures: Sequence[str]) -> list[Evaluation]:
-    """Evaluate every mode; declining is measured once, for the answers do not depend on the mode."""
+def run(
+    task: Task, library: Library, modes: Sequence[Mode], measures: Sequence[str], against: Path | None = None
+) -> list[Evaluation]:
+    """Evaluate every mode, and the TREC run of another system; answers are measured once, for no mode changes them."""
+    if task.collection and not task.collection.documents:
+        _check_sources(task.collection, library)
     done: list[Evaluation] = []
     for mode in modes:
         if task.collection is not None:
             done.append(evaluate_beir(library, task.collection, mode=mode, measures=measures))
         else:
             done.append(evaluate_gold(library, task.questions, name=task.name, mode=mode, measures=measures))
+    if task.questions and not task.own:
+        done[0] = _with_answers(done[0], task, library)
+    if against is not None:
+        done.append(evaluate_run(done[0], load_run(against), name=against.stem, measures=measures))
+    return done
+
+
+def _check_sources(collection: Beir, library: Library) -> None:
+    judged = {document for grades in collection.qrels.values() for document in grades}
+    if not judged & library.manifest.by_path().keys():
+        raise GoldError(
+            f"{collection.name}: no judged document is a source of the library, {min(judged)!r} for one; "
+            "documents are source paths: prep status --sources"
+        )
+
+
+def _with_answers(done: Evaluation, task: Task, library: Library) -> Evaluation:
+    """Add what the answers are worth where there are quotes to hold them to, and what declining is where it is due."""
+    answers = [library.ask(q.text) for q in task.questions]
+    if all(span.quote for q in task.questions for span in q.spans):
+        done = replace(done, answering=evaluate_answers(library, task.questions, answers))
     if task.unanswerable:
-        declining = evaluate_declining(library, [q.text for q in task.questions], [q.text for q in task.unanswerable])
-        done[0] = replace(done[0], declining=declining)
+        declined = [library.ask(q.text) for q in task.unanswerable]
+        done = replace(done, declining=evaluate_declining(answers, declined))
     return done
 
 
 def verdicts(done: Sequence[Evaluation]) -> list[str]:
-    """Say for every measure and every pair of runs which is better; p-values are Holm-corrected over all of them."""
+    """Say of every pair of runs which is better on the chief measures; p-values are Holm-corrected over all of them."""
+    measures = list(done[0].queries[0].measures) if done and done[0].queries else []
     made = [
         compare(m, (a.mode, a.values(m)), (b.mode, b.values(m)))
-        for m in (done[0].queries[0].measures if done and done[0].queries else ())
+        for m in (chief_recall(measures), "nDCG@10")
         for i, a in enumerate(done)
         for b in done[i + 1 :]
     ]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from evals.answers import evaluate_declining
 from evals.collections import build_library
-from evals.evaluate import evaluate_beir, evaluate_declining, evaluate_gold, judged
+from evals.evaluate import Evaluation, Scored, evaluate_beir, evaluate_gold, judged
 from evals.failures import find_failures
 from evals.gold import GoldSpan, Placed, Question, covers, is_beir, load_beir, load_gold, place, read_queries
 from evals.report import write_report
 from retrieval import Library
 from retrieval.errors import GoldError
 from retrieval.store import Home
-from retrieval.types import Hit, Locator, Passage, Scores
+from retrieval.types import MODES, Hit, Locator, Passage, Scores
 
 QUOTE = "Dropout sets each activation to zero with probability p during training, so that units cannot co-adapt."
 
@@ -66,6 +68,23 @@ def test_gold_questions_are_scored_on_a_library(library: Library) -> None:
     assert set(summary["latency_ms"]) == {"p50", "p95", "p99"}
 
 
+def test_precision_counts_hits_and_recall_parts(library: Library) -> None:
+    """This test ensures that one of four passages covering the gold is a precision@5 of a fifth, and recall 1."""
+    question = Question("q1", "what does dropout do to activations", spans=(GoldSpan("regularization.md", QUOTE),))
+    measures = evaluate_gold(library, [question], name="t").queries[0].measures
+    assert (measures["precision@5"], measures["recall@5"], measures["MAP"]) == (0.2, 1.0, measures["MRR@10"])
+
+
+def test_a_whole_source_and_a_quote_of_any_source_are_placed(library: Library) -> None:
+    """This test ensures that a question may name the file alone, by the end of its path, or the quote alone."""
+    whole = place(Question("q1", "t", spans=(GoldSpan("regularization.md", ""),)), library)
+    assert [(p.path, p.span) for p in whole] == [("regularization.md", (0, len(library.text("regularization.md"))))]
+    anywhere = place(Question("q1", "t", spans=(GoldSpan("", QUOTE),)), library)
+    assert [library.text(p.path)[slice(*p.span)] for p in anywhere] == [QUOTE]
+    with pytest.raises(GoldError, match=r"q1.*not in any source"):
+        place(Question("q1", "t", spans=(GoldSpan("", "words that stand nowhere"),)), library)
+
+
 def test_a_quote_that_is_not_there_is_named(library: Library) -> None:
     """This test ensures that stale gold is an error and not a miss."""
     with pytest.raises(GoldError, match=r"q1.*not in regularization\.md"):
@@ -74,25 +93,46 @@ def test_a_quote_that_is_not_there_is_named(library: Library) -> None:
         place(Question("q1", "t", spans=(GoldSpan("nowhere.md", "x"),)), library)
 
 
-def test_declining_counts_both_kinds(library: Library) -> None:
-    """This test ensures that AUROC and both shares come from the confidences."""
-    found = evaluate_declining(
-        library, ["Why is accuracy misleading on imbalanced data?"], ["Which treaty ended the Thirty Years' War?"]
-    )
-    assert (found.auroc, found.answered, found.declined) == (1.0, 1.0, 1.0)
-
-
 def test_a_miss_is_explained(library: Library, tmp_path: Path) -> None:
-    """This test ensures that a failure names what was wanted, what came, and the likely cause, also in the report."""
-    text = "completely unrelated words about cooking pasta"
-    questions = [Question("q1", text, "chatty", "test", (GoldSpan("regularization.md", QUOTE[:60]),))]
-    evaluation = evaluate_gold(library, questions, name="t")
-    failures = find_failures(evaluation, library, questions)
-    if evaluation.queries[0].measures["recall@5"] == 0.0:
-        assert failures[0].wanted.startswith("regularization.md")
-    write_report([evaluation], ["a verdict"], library, questions, tmp_path / "r.html")
+    """This test ensures that a failure names what was wanted, what came instead, its ranks and why it was missed."""
+    spans = (GoldSpan("regularization.md", QUOTE), GoldSpan("bank.yaml", "The loss jumps around", part=2))
+    question = Question("q1", "what does dropout do to activations", "two-part", "test", spans)
+    evaluation = evaluate_gold(library, [question], name="t")
+    assert find_failures(evaluation, library, [question]) == []  # four passages: all are in the first five
+    ranked = tuple(f"other-{n}" for n in range(5))
+    missed = replace(evaluation, queries=tuple(replace(q, ranking=ranked) for q in evaluation.queries))
+    first, second = find_failures(missed, library, [question])
+    assert (first.wanted, first.wanted_text) == ("regularization.md, line 3", QUOTE)
+    assert (first.instead, first.ranks["hybrid"], first.cause) == (first.wanted, 1, "outranked")
+    assert "dense and lexical alone" in first.detail
+    assert (second.wanted_text, second.cause) == ("The loss jumps around", "outranked")
+    assert find_failures(missed, library, [question], most=1) == [first]
+
+
+def test_what_no_passage_covers_is_not_indexed(library: Library) -> None:
+    """This test ensures that a document of judgements that the library lacks is told from one that ranks low."""
+    queries = (Scored("q1", "dropout", "all", {}, ("bank.yaml",), 0.1),)
+    evaluation = Evaluation("t", "hybrid", queries, qrels={"q1": {"lost.md": 1, "regularization.md": 1, "x.md": 0}})
+    lost, low = find_failures(evaluation, library)
+    assert (lost.wanted, lost.cause, set(lost.ranks.values())) == ("lost.md", "not indexed", {None})
+    assert (low.cause, low.ranks["hybrid"]) == ("outranked", 1)
+
+
+def test_the_report_shows_runs_slices_and_misses(library: Library, tmp_path: Path) -> None:
+    """This test ensures that the page stands alone and holds curves, bars with intervals, verdicts and misses."""
+    spans = (GoldSpan("regularization.md", QUOTE),)
+    questions = [Question(f"q{n}", "<b>cooking pasta</b>", name, spans=spans) for n, name in enumerate("ab")]
+    done = [evaluate_gold(library, questions, name="t", mode=mode) for mode in MODES]
+    ranked = [replace(q, ranking=("x",) * 5, measures={**q.measures, "recall@5": 0.0}) for q in done[0].queries]
+    done[0] = replace(done[0], queries=tuple(ranked))
+    answers = [library.ask("cooking pasta")]
+    done[0] = replace(done[0], declining=evaluate_declining(answers, answers))
+    write_report(done, ["a verdict"], library, questions, tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "a verdict" in page
+    for words in ("a verdict", "<polyline", "class='bar'", "recall@5 by slice", "Misses of hybrid", QUOTE, "AUROC"):
+        assert words in page
+    assert page.count("<polyline") == 3
+    assert "<b>cooking" not in page
     assert "http" not in page
 
 

@@ -21,6 +21,8 @@ def test_measures_of_a_worked_ranking() -> None:
     assert found["q"]["recall@1"] == 0.0
     assert found["q"]["recall@3"] == 0.5
     assert found["q"]["recall@5"] == 1.0
+    assert found["q"]["precision@5"] == 2 / 5
+    assert found["q"]["MAP"] == pytest.approx((1 / 2 + 2 / 4) / 2)
     assert found["q"]["MRR@10"] == 0.5
     ideal = 1 / math.log2(2) + 1 / math.log2(3)
     assert found["q"]["nDCG@10"] == pytest.approx((1 / math.log2(3) + 1 / math.log2(5)) / ideal)
@@ -57,7 +59,24 @@ def test_a_paired_test_of_few_queries_equals_its_enumeration() -> None:
 def test_a_clear_difference_is_said_plainly() -> None:
     """This test ensures that the sentence names the better run and the size of the difference."""
     sentence = compare("nDCG@10", ("dense", [0.0] * 40), ("hybrid", [0.5] * 40)).sentence()
-    assert sentence.startswith("hybrid is better than dense on nDCG@10 by 0.500")
+    assert sentence == (
+        "hybrid is better than dense on nDCG@10 by 0.500 (p < 0.001; hybrid wins 40, dense wins 0, 0 ties)."
+    )
+
+
+def test_the_better_run_may_be_the_first() -> None:
+    """This test ensures that wins are those of the run that is named, whatever the order."""
+    sentence = compare("MAP", ("dense", [1.0] * 40), ("hybrid", [0.0] * 40)).sentence()
+    assert sentence == "dense is better than hybrid on MAP by 1.000 (p < 0.001; hybrid wins 0, dense wins 40, 0 ties)."
+
+
+def test_the_queries_that_would_tell_are_counted() -> None:
+    """This test ensures that needed = ((1.96 + 0.84) x deviation / difference)^2, rounded up."""
+    spread = [1.0 + 0.1, -1.0 + 0.1] * 50
+    found = compare("MAP", ("a", [0.0] * 100), ("b", spread))
+    deviation = math.sqrt(100 / 99)
+    assert found.needed == math.ceil(((1.959964 + 0.841621) * deviation / 0.1) ** 2) == 793
+    assert found.sentence().endswith("about 793 queries would.")
 
 
 def test_equal_runs_cannot_be_told_apart() -> None:

@@ -1,0 +1,131 @@
+"""Every collection in every mode, and what fusion, context and question vectors are each worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from evals.bench import chunks, files
+from evals.bench.tables import Setting, cell, table
+from evals.collections import build_library, collection_home
+from evals.evaluate import evaluate_beir, evaluate_gold
+from evals.gold import GOLD, Beir, Question, load_beir, load_gold
+from evals.statistics import compare, holm
+from evals.variants import rebuild
+from ingest.bundled import bundled_corpus
+from ingest.pipeline import ingest
+from retrieval.library import Library
+from retrieval.store import Home
+from retrieval.types import MODES, Mode
+
+BEIR_SETS = ("natural", *files.QA_SETS, "xquad_en", "anthropic_docs", "squad_v2_dev")
+MEASURES = ("recall@1", "recall@5", "recall@10", "nDCG@10")
+_TITLED = ("xquad_en", "anthropic_docs")  # collections whose documents have titles to leave out
+_PARTS = ("all of it", "without fusion (dense)", "without fusion (lexical)", "without context", "without question")
+
+Score = Callable[[Library, Mode], list[float]]
+
+
+def collections(setting: Setting) -> Iterator[str]:
+    """Rank the documents of every BEIR folder in every mode."""
+
+    def body() -> Iterator[Sequence[str]]:
+        for name in BEIR_SETS:
+            with _collection(setting, name) as (library, collection):
+                for mode in MODES:
+                    done = evaluate_beir(library, collection, mode=mode, measures=MEASURES)
+                    yield name, str(len(done.queries)), mode, *(cell(done.values(m)) for m in MEASURES)
+
+    note = f"Documents by their best passage; of a set with more than {setting.most} queries, so many evenly spaced."
+    yield from table("Collections", ("set", "queries", "mode", *MEASURES), body(), note)
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is measured with and without a part: a library, and a score for each query of a fixed list."""
+
+    name: str
+    library: Library
+    score: Score
+
+
+def parts(setting: Setting) -> Iterator[str]:
+    """Leave out one part at a time on every set that has it."""
+    subjects: list[tuple[str, list[list[float] | None]]] = []
+    for subject in _subjects(setting):
+        subjects.append((subject.name, list(_with_and_without(subject))))
+    tests = [
+        (n, i, compare("", ("", values[0] or []), ("", other)).p)
+        for n, (_, values) in enumerate(subjects)
+        for i, other in enumerate(values)
+        if i and other is not None
+    ]
+    corrected = {(n, i): p for (n, i, _), p in zip(tests, holm([p for *_, p in tests]), strict=True)}
+    body = [
+        (
+            name,
+            str(len(values[0] or [])),
+            *(
+                ("" if v is None else cell(v) + (" *" if corrected.get((n, i), 1.0) < 0.05 else ""))
+                for i, v in enumerate(values)
+            ),
+        )
+        for n, (name, values) in enumerate(subjects)
+    ]
+    note = (
+        "nDCG@10, and for chunking_evaluation token recall of the first five hits. `*`: told from all of it by the "
+        "paired randomisation test at 0.05, Holm-corrected over the table. Empty: the set has no such part. The qa "
+        "sets are asked of the original files, whose text holds the questions too."
+    )
+    yield from table("With and without", ("set", "queries", *_PARTS), body, note)
+
+
+def _with_and_without(subject: _Subject) -> Iterator[list[float] | None]:
+    library = subject.library
+    for mode in MODES:
+        yield subject.score(library, mode)
+    with rebuild(library, "without-context", lambda passage: replace(passage, context="")) as bare:
+        yield subject.score(bare, "hybrid")
+    if not library.manifest.questions:
+        yield None
+        return
+    searcher = library.searcher
+    weights, searcher.weights = searcher.weights, replace(searcher.weights, question=0.0)
+    yield subject.score(library, "hybrid")
+    searcher.weights = weights
+
+
+def _subjects(setting: Setting) -> Iterator[_Subject]:
+    bundled = Home(setting.home.path / "bundled", setting.home.encoders)
+    ingest(bundled, [bundled_corpus()], model=setting.model)
+    with Library(bundled) as library:
+        gold = setting.sample([q for q in load_gold(GOLD / "bundled.jsonl") if q.spans])
+        yield _Subject("bundled gold", library, _gold_score(gold))
+    with files.original_files(setting) as library:
+        for name in files.QA_SETS:
+            yield _Subject(f"{name}, files", library, _gold_score(files.questions(setting, name)))
+    for name in _TITLED:
+        with _collection(setting, name) as (library, collection):
+            yield _Subject(name, library, _beir_score(collection))
+    with chunks.corpora(setting) as library:
+        yield _Subject(chunks.SET, library, lambda made, mode: [s.recall for s in chunks.scores(setting, made, mode)])
+
+
+def _gold_score(gold: Sequence[Question]) -> Score:
+    return lambda library, mode: evaluate_gold(library, gold, name="", mode=mode, measures=["nDCG@10"]).values(
+        "nDCG@10"
+    )
+
+
+def _beir_score(collection: Beir) -> Score:
+    return lambda library, mode: evaluate_beir(library, collection, mode=mode, measures=["nDCG@10"]).values("nDCG@10")
+
+
+@contextmanager
+def _collection(setting: Setting, name: str) -> Iterator[tuple[Library, Beir]]:
+    whole = load_beir(setting.data / "sets" / name)
+    asked = dict(setting.sample(list(whole.queries.items())))
+    with ExitStack() as stack:
+        home = collection_home(setting.home, whole)
+        yield stack.enter_context(build_library(whole, home, model=setting.model)), replace(whole, queries=asked)

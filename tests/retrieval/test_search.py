@@ -1,0 +1,72 @@
+"""Exact terms through the whole search, and how hits of one source are spread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ingest.pipeline import ingest
+from retrieval import Library
+from retrieval.search import spread
+from retrieval.store import Home
+from retrieval.types import Hit, Locator, Passage, Scores
+from tests.invariants import check_hits
+
+TERMS = {
+    "ROW_NUMBER": "ROW_NUMBER() OVER (PARTITION BY user ORDER BY day) numbers the rows of each group from one on.",
+    "RANK": "RANK() gives equal rows the same number and leaves a gap after them, which ordering functions share.",
+    "nDCG@10": "nDCG@10 discounts the gain of the first ten documents by the logarithm of their place in the list.",
+    "MRR": "MRR is the mean of one over the place of the first right document in the list of each question.",
+    "L1": "L1 adds the sum of absolute weights to the loss and makes many of them exactly zero.",
+    "L2": "L2 adds the sum of squared weights to the loss and makes all of them somewhat smaller.",
+    "p-value": "A p-value is the chance of data at least this extreme were the null hypothesis true.",
+    "C++": "C++ inlines templates at compile time, so that a sort with its own comparison costs no call.",
+    "C#": "C# runs on a virtual machine that compiles hot methods while the program is running.",
+}
+
+
+@pytest.fixture(scope="module")
+def terms(tmp_path_factory: pytest.TempPathFactory, encoders: Path) -> Iterator[Library]:
+    """One note for each term, none of which names another one."""
+    folder = tmp_path_factory.mktemp("terms")
+    for n, text in enumerate(TERMS.values()):
+        (folder / f"{n}.md").write_text(f"# Note {n}\n\n{text}\n", encoding="utf-8")
+    home = Home(tmp_path_factory.mktemp("home"), encoders)
+    ingest(home, [folder])
+    with Library(home) as library:
+        yield library
+
+
+@pytest.mark.parametrize("term", TERMS)
+@pytest.mark.parametrize("question", ["{}", "what is {} again?", "when would i use {}"])
+def test_an_exact_term_finds_its_passage_first(terms: Library, term: str, question: str) -> None:
+    """This test ensures that no technical name is lost on the way to the ranking, alone or in a question."""
+    assert TERMS[term] in terms.search(question.format(term), 3)[0].passage.text
+
+
+def hit(rank: int, path: str, score: float) -> Hit:
+    passage = Passage(f"{path}-{rank}", "x", "", Locator(path, path, (rank, rank + 1)), "prose")
+    return Hit(rank, score, Scores(score, 0.0), passage)
+
+
+def test_the_sixth_passage_of_a_source_lets_near_ones_of_others_pass() -> None:
+    """This test ensures that five stay, further ones lose 0.1, and one that is far better stays all the same."""
+    hits = [hit(n, "long.md", 0.9 - n / 100) for n in range(1, 8)] + [hit(8, "a.md", 0.8), hit(9, "b.md", 0.5)]
+    done = spread(hits)
+    check_hits(done)
+    assert [h.passage.id for h in done] == [
+        *(f"long.md-{n}" for n in range(1, 6)),
+        "a.md-8",
+        "long.md-6",
+        "long.md-7",
+        "b.md-9",
+    ]
+    assert [h.score for h in done][6:8] == pytest.approx([0.74, 0.73])
+
+
+def test_a_library_of_one_source_keeps_its_order() -> None:
+    """This test ensures that a single book is ranked as before."""
+    hits = [hit(n, "book.pdf", 1.0 - n / 100) for n in range(1, 10)]
+    assert [h.passage.id for h in spread(hits)] == [h.passage.id for h in hits]
