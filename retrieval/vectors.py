@@ -7,9 +7,10 @@ file costs time, never content.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,11 @@ from retrieval.encoder import Encoder, Progress, Vectors
 
 _SLICE = 64  # texts encoded between two saves: what an interruption can cost
 _PAGE = 500
+_SYSTEM = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+}
 
 
 class VectorCache:
@@ -26,11 +32,12 @@ class VectorCache:
 
     def __init__(self, path: Path, encoder: Encoder) -> None:
         self.encoder = encoder
+        self._path = path
         try:
             self._db = self._open(path)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise OSError(getattr(error, "sqlite_errorcode", 0), str(error), str(path)) from error
+        except sqlite3.OperationalError as error:
+            raise _system_error(error, path) from error
+        except sqlite3.DatabaseError:
             path.unlink()  # a damaged cache holds nothing that cannot be encoded again
             self._db = self._open(path)
         self.encoded = 0
@@ -61,11 +68,7 @@ class VectorCache:
         for start in range(0, len(missing), _SLICE):
             part = missing[start : start + _SLICE]
             vectors = self.encoder.encode([first[key] for key in part], progress)
-            with self._db:
-                self._db.executemany(
-                    "insert or replace into vectors values (?, ?)",
-                    [(key, vector.tobytes()) for key, vector in zip(part, vectors, strict=True)],
-                )
+            self._save(part, vectors)
         self.encoded += len(missing)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -86,6 +89,14 @@ class VectorCache:
             self._db.execute("delete from vectors where key not in (select key from used)")
             self._db.execute("drop table used")
 
+    def _save(self, keys: Sequence[bytes], vectors: Iterable[NDArray[np.float32]]) -> None:
+        rows = [(key, vector.tobytes()) for key, vector in zip(keys, vectors, strict=True)]
+        try:
+            with self._db:
+                self._db.executemany("insert or replace into vectors values (?, ?)", rows)
+        except sqlite3.OperationalError as error:
+            raise _system_error(error, self._path) from error
+
     def _known(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
         found: dict[bytes, NDArray[np.float32]] = {}
         for start in range(0, len(keys), _PAGE):
@@ -97,3 +108,8 @@ class VectorCache:
 
     def _key(self, text: str) -> bytes:
         return hashlib.sha256(f"{self.encoder.fingerprint}\0{text}".encode("utf-8", "surrogatepass")).digest()
+
+
+def _system_error(error: sqlite3.OperationalError, path: Path) -> OSError:
+    """Return what SQLite met as the error of the system that it is."""
+    return OSError(_SYSTEM.get(error.sqlite_errorcode & 0xFF, errno.EIO), str(error), str(path))
