@@ -17,7 +17,7 @@ from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
 from retrieval.reranker import Reranker
 from retrieval.search import Filters, Searcher
-from retrieval.store import Home
+from retrieval.store import Home, storage_errors
 from retrieval.text import line_starts, lines_of
 from retrieval.topics import TopicTree
 from retrieval.types import Answer, Hit, Locator, Mode, Passage, Related, Topic
@@ -175,8 +175,11 @@ class _Generation:
 
     @cached_property
     def searcher(self) -> Searcher:
-        encoder = self.given_encoder or open_encoder(self.manifest.model, self.home.encoders)
-        return Searcher(encoder, DenseIndex(self.folder / "chroma"), LexicalIndex.load(self.folder / "lexical"))
+        with storage_errors(self.home.path):
+            encoder = self.given_encoder or open_encoder(self.manifest.model, self.home.encoders)
+        return Searcher(
+            encoder, DenseIndex.for_reading(self.folder / "chroma"), LexicalIndex.load(self.folder / "lexical")
+        )
 
     @cached_property
     def topics(self) -> TopicTree:
