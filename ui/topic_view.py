@@ -11,6 +11,7 @@ from retrieval.types import Topic
 from ui import logic
 from ui.answer_view import ask_elsewhere
 from ui.desk import Desk
+from ui.practice import PRACTISED_KINDS
 from ui.safe_markdown import literal
 
 _NEAR = ":material/hub:"
@@ -116,6 +117,8 @@ def show_topic(desk: Desk, topic: Topic) -> set[str]:
     if questions:
         st.markdown("###### Practise", anchors=False)
         ask_elsewhere(questions)
+        if topic.kind in PRACTISED_KINDS and st.button("Practise them", key="practise", icon=":material/school:"):
+            st.switch_page("app_pages/practice.py", query_params={"on": topic.name})
     related = [r for r in desk.related(topic) if r.score > 0]
     if related:
         st.markdown("###### Related", anchors=False)

@@ -74,11 +74,13 @@ BANK = """questions:
       The bootstrap estimates the sampling distribution of a statistic by drawing many samples with replacement
       from the data at hand and computing the statistic on each of them.
     category: statistics
+    difficulty: hard
   - question: What is a p-value?
     answer: >-
       A p-value is the probability of data at least as extreme as those observed if the null hypothesis were true.
       It is not the probability that the null hypothesis is true.
     category: statistics
+    difficulty: easy
 """
 
 HOSTILE = """# Quokka husbandry
