@@ -12,6 +12,7 @@ page = st.navigation(
         st.Page("app_pages/ask.py", title="Ask", icon=":material/search:", default=True),
         st.Page("app_pages/topics.py", title="Topics", icon=":material/hub:"),
         st.Page("app_pages/practice.py", title="Practice", icon=":material/school:"),
+        st.Page("app_pages/evaluate.py", title="Evaluate", icon=":material/monitoring:"),
         st.Page("app_pages/library.py", title="Library", icon=":material/local_library:"),
     ],
     position="top",

@@ -14,7 +14,7 @@ from retrieval.errors import IndexMissingError, PrepdeskError
 from retrieval.library import default_home, quiet
 from retrieval.store import CURRENT
 from ui.desk import Desk
-from ui.jobs import Jobs
+from ui.jobs import EVALUATE, Jobs
 from ui.pdf_page import PagePicture, draw
 from ui.safe_markdown import literal
 
@@ -37,6 +37,11 @@ def has_index() -> bool:
 def jobs() -> Jobs:
     """Return the runner of background ingests that all sessions share."""
     return _jobs(str(home()))
+
+
+def evaluations() -> Jobs:
+    """Return the runner of background evaluations that all sessions share."""
+    return _evaluations(str(home()))
 
 
 def page_picture(file: Path, sha256: str, page: int, quote: str) -> PagePicture | None:
@@ -79,6 +84,11 @@ def _warm(opened: Desk) -> None:
 @st.cache_resource(show_spinner=False)
 def _jobs(folder: str) -> Jobs:
     return Jobs(Path(folder))
+
+
+@st.cache_resource(show_spinner=False)
+def _evaluations(folder: str) -> Jobs:
+    return Jobs(Path(folder), EVALUATE)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)

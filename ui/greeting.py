@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ui import bootstrap
+from ui.jobs import Jobs
 from ui.safe_markdown import literal
 
 
@@ -37,14 +38,15 @@ def _build() -> None:
 
 
 @st.fragment(run_every=0.7)
-def show_progress() -> None:
-    """Show the running ingest with a way to cancel it; reload the page when it ends."""
-    progress = bootstrap.jobs().progress
+def show_progress(jobs: Jobs | None = None) -> None:
+    """Show a running job, by default the ingest, with a way to cancel it; reload the page when it ends."""
+    jobs = jobs or bootstrap.jobs()
+    progress = jobs.progress
     if progress.state != "running":
         st.rerun()
     with st.container(border=True, key="progress"):
         st.progress(progress.share, text=progress.words)
-        st.button("Cancel", icon=":material/close:", key="cancel", on_click=bootstrap.jobs().cancel)
+        st.button("Cancel", icon=":material/close:", key="cancel", on_click=jobs.cancel)
         st.caption("What is already in the library stays as it is until this is finished.")
 
 

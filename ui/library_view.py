@@ -81,7 +81,7 @@ def _add_folder(path: str) -> None:
 
 def start(roots: Sequence[Path], remove: Sequence[str] = ()) -> None:
     """Start the job, or say that one is running."""
-    if not bootstrap.jobs().start(roots, remove=remove):
+    if not bootstrap.jobs().start(roots, options=[f"--remove={path}" for path in remove]):
         st.session_state["refused"] = ["Another ingest is running; wait for it or cancel it."]
 
 
