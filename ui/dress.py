@@ -41,9 +41,7 @@ _STYLE = """
 [data-testid="stMarkdownContainer"] table { display: block; max-width: 100%; overflow-x: auto; }
 [class*="st-key-quoted"] { border-left: 3px solid #d98e04; padding-left: .6rem; border-radius: 4px; }
 [class*="st-key-quoted"] { background: rgba(217, 142, 4, .14); }
-[data-testid="stButtonGroup"] button[kind$="Active"], [data-testid="stButtonGroup"] button[kind$="Active"] * {
-  color: inherit !important; font-weight: 650;
-}
+[data-testid="stButtonGroup"] button[data-selected="true"] { color: inherit; font-weight: 650; }
 [data-testid="stMarkdownContainer"] td, [data-testid="stMarkdownContainer"] th { overflow-wrap: normal; }
 [class*="st-key-ask-"] button, [class*="st-key-topic-"] button { text-align: left; }
 @media (max-width: 640px) {

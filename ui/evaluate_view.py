@@ -21,6 +21,7 @@ _MEANS = {
     "file": "A JSONL file of yours with questions and verbatim quotes that answer them; evals/README.md tells how.",
 }
 _COLORS = {"hybrid": "#0072b2", "dense": "#d55e00", "lexical": "#009e73"}
+_SHOWN = ("recall@1", "recall@3", "recall@5", "recall@10", "MRR@10", "nDCG@10")
 _MISSES = 50  # shown; a longer list is for `prep eval --report`
 
 
@@ -133,8 +134,8 @@ def show_misses(misses: Sequence[Miss], mode: str) -> None:
 
 
 def measures_table(run: Run) -> str:
-    """Return the measures of every mode with their intervals as a Markdown table."""
-    names = list(run.modes[0].summary["metrics"])
+    """Return the main measures of every mode with their intervals as a Markdown table."""
+    names = [name for name in _SHOWN if name in run.modes[0].summary["metrics"]]
     lines = ["| |" + "|".join(names) + "|", "|---|" + "---:|" * len(names)]
     for mode in run.modes:
         cells = (mode.summary["metrics"][name] for name in names)
@@ -157,7 +158,9 @@ def _curves(run: Run) -> None:
             color=alt.Color("mode:N", scale=_scale(names), legend=alt.Legend(title=None, orient="bottom")),
             tooltip=["mode:N", "k:Q", alt.Tooltip("recall:Q", format=".3f")],
         )
-        .properties(height=280)
+        .properties(height=330)
+        .configure_axis(labelColor=_ink(), titleColor=_ink())
+        .configure_legend(labelColor=_ink())
     )
     st.altair_chart(chart, key="curves", alt="Recall by the number of passages read, a line for each way to search")
 
@@ -170,16 +173,23 @@ def _bars(run: Run) -> None:
          "low": row[HEADLINE[0]]["ci95"][0], "high": row[HEADLINE[0]]["ci95"][1]}
         for name, row in run.modes[0].summary["by_slice"].items()
     ]  # fmt: skip
-    ink = "#ece7df" if st.context.theme.type == "dark" else "#23201b"
     y: Any = alt.Y("slice:N", title=None, sort=None, axis=alt.Axis(labelLimit=220))
     base = alt.Chart(alt.InlineData(values=rows)).encode(y=y)
     bars = base.mark_bar(color=_COLORS["hybrid"], opacity=0.75).encode(
         x=alt.X("mean:Q", title=f"{HEADLINE[0]}, with its 95 % interval", scale=alt.Scale(domain=[0, 1])),
         tooltip=["slice:N", *(alt.Tooltip(f"{n}:Q", format=".3f") for n in ("mean", "low", "high"))],
     )
-    spans = base.mark_rule(color=ink, strokeWidth=2).encode(x="low:Q", x2="high:Q")
-    chart = alt.layer(bars, spans).properties(height=max(120, 30 * len(rows) + 40))
+    spans = base.mark_rule(color=_ink(), strokeWidth=2).encode(x="low:Q", x2="high:Q")
+    chart = (
+        alt.layer(bars, spans)
+        .properties(height=max(120, 30 * len(rows) + 40))
+        .configure_axis(labelColor=_ink(), titleColor=_ink())
+    )
     st.altair_chart(chart, key="bars", alt=f"{HEADLINE[0]} of every kind of question, with intervals")
+
+
+def _ink() -> str:
+    return "#ece7df" if st.context.theme.type == "dark" else "#23201b"
 
 
 def _scale(names: Sequence[str]) -> Any:

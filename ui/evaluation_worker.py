@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from evals.evaluate import evaluate_declining, evaluate_gold
+from evals.evaluate import evaluate_gold
 from evals.failures import find_failures
 from evals.gold import Question
 from evals.metrics import SEED
@@ -22,7 +22,7 @@ from evals.own import hide_questions
 from retrieval.errors import PrepdeskError
 from retrieval.library import Library, quiet
 from retrieval.types import MODES, Mode
-from ui.eval_command import Task, find_task, own_task
+from ui.eval_command import Task, find_task, own_task, with_answers
 from ui.evaluations import make, save
 from ui.worker import say, step
 
@@ -56,10 +56,9 @@ def _evaluate(opened: Library, task: Task, modes: Sequence[Mode], most: int, hom
             evaluate_gold(library, questions, name=task.name, mode=mode, progress=partial(step, f"search-{mode}"))
             for mode in modes
         ]
-        if task.unanswerable:
+        if not task.own:
             step("answer", 0, 1)
-            texts = [[q.text for q in kind] for kind in (questions, task.unanswerable)]
-            done[0] = replace(done[0], declining=evaluate_declining(library, *texts))
+            done[0] = with_answers(done[0], replace(task, questions=tuple(questions)), library)
         step("explain", 0, 1)
         failures = find_failures(done[0], library, questions)
         run = make(done, failures, len(task.questions), opened.manifest, opened.generation)
