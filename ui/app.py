@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import dress
+from ui import bootstrap, dress
 
 st.set_page_config(page_title="Prepdesk", page_icon=dress.ICON, layout="wide")
+dress.put_on()
+bootstrap.require_login()
 page = st.navigation(
     [
         st.Page("app_pages/ask.py", title="Ask", icon=":material/search:", default=True),
@@ -17,5 +19,4 @@ page = st.navigation(
     ],
     position="top",
 )
-dress.put_on()
 page.run()

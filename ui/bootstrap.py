@@ -15,6 +15,7 @@ from retrieval.library import default_home, quiet
 from retrieval.store import CURRENT
 from ui.desk import Desk
 from ui.jobs import EVALUATE, Jobs
+from ui.login import required
 from ui.pdf_page import PagePicture, draw
 from ui.safe_markdown import literal
 
@@ -47,6 +48,17 @@ def evaluations() -> Jobs:
 def page_picture(file: Path, sha256: str, page: int, quote: str) -> PagePicture | None:
     """Return a page of a PDF with a quote marked; drawn once for each version of the file."""
     return _picture(str(file), sha256, page, quote)
+
+
+def require_login() -> None:
+    """Let nothing of the library be seen before a login, where one is set up."""
+    from ui.greeting import ask_to_log_in
+
+    with sentences_for_errors():
+        login = required()
+        if login and not st.user.get("is_logged_in"):
+            ask_to_log_in(login)
+            st.stop()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import streamlit as st
 
 from ui import bootstrap
 from ui.jobs import Jobs
+from ui.login import Login
 from ui.safe_markdown import literal
 
 
@@ -29,6 +30,14 @@ def greet() -> None:
         st.button("Build the bundled corpus", type="primary", key="build", on_click=_build)
         st.caption("It takes a minute or two, once.")
     show_outcome()
+
+
+def ask_to_log_in(login: Login) -> None:
+    """Ask for a login, with a button for every provider."""
+    st.title("Log in to read this library", anchor=False)
+    for provider in login.providers:
+        name = f"Log in with {literal(provider)}" if provider else "Log in"
+        st.button(name, type="primary", key=f"login-{provider}", on_click=st.login, args=(provider,))
 
 
 def _build() -> None:

@@ -34,6 +34,13 @@ def show_facts(facts: dict[str, Any], manifest: Manifest) -> None:
     )
 
 
+def offer_logout() -> None:
+    """Offer to log out to whoever is logged in."""
+    if st.user.get("is_logged_in"):
+        name = st.user.get("email") or st.user.get("name") or ""
+        st.button(f"Log out {literal(str(name))}".strip(), key="logout", type="tertiary", on_click=st.logout)
+
+
 def show_adding(home: Path) -> None:
     """Offer the ways to add: files from this computer's browser, a folder of the machine the app runs on."""
     upload, folder = st.tabs(["Upload files", "Add a folder"])

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from ingest.pipeline import ingest
 from retrieval.encoder import Encoder
 from retrieval.store import Home
+from tests.browser import find_chromium
+from ui.screenshots import BROWSER_FLAGS
 from ui.server import serving
 
 REGULARIZATION = r"""---
@@ -164,6 +167,17 @@ def room(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder, encoders: P
     (base / "home" / "encoders").symlink_to(encoders)
     ingest(Home(base / "home"), [base / "material"])
     return Room(base / "home", base / "material")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A Chromium."""
+    path = find_chromium()
+    assert path, "there is no Chromium for the browser tests; run: python -m tests.browser"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=list(BROWSER_FLAGS))
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")

@@ -10,20 +10,11 @@ from typing import Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, Request, expect
 
-from tests.browser import find_chromium
 from tests.ui.conftest import Room
 from ui.server import serving
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 LASSO = "When do you prefer the lasso over ridge regression?"
 WAIT = 30_000
 
@@ -54,16 +45,6 @@ class Visit:
 
     def ask(self, question: str) -> Page:
         return self.open(f"/?q={quote(question)}")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = find_chromium()
-    assert path, "there is no Chromium for the browser tests; run: python -m tests.browser"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
