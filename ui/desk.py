@@ -20,7 +20,6 @@ from retrieval.types import Answer, Citation, Passage, Related, Topic
 from ui import logic
 from ui.anki import Note
 from ui.practice import Card, Point, Review, cards_of
-from ui.topic_map import Spot, spots
 
 T = TypeVar("T")
 
@@ -60,7 +59,6 @@ class Desk:
         self._reviews: _Kept[Review | None] = _Kept()
         self._examples: tuple[str, tuple[str, ...]] = ("", ())
         self._facts: dict[str, Any] = {}
-        self._spots: tuple[str, list[Spot]] = ("", [])
 
     @property
     def manifest(self) -> Manifest:
@@ -122,14 +120,6 @@ class Desk:
         """Return the topic of that id or name, or the nearest. Raises QueryError where the library has none."""
         with self._lock:
             return self.library.find_topic(name)
-
-    def map(self) -> list[Spot]:
-        """Return the places of the topics on the map, worked out once for each generation."""
-        with self._lock:
-            generation = self.library.generation
-            if self._spots[0] != generation:
-                self._spots = (generation, spots(self.library.topic_tree))
-            return self._spots[1]
 
     def questions(self, topic: Topic) -> list[str]:
         """Return the questions to practise on a topic, as `Library.questions` orders them."""

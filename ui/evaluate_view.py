@@ -136,7 +136,7 @@ def show_misses(misses: Sequence[Miss], mode: str) -> None:
 def measures_table(run: Run) -> str:
     """Return the main measures of every mode with their intervals as a Markdown table."""
     names = [name for name in _SHOWN if name in run.modes[0].summary["metrics"]]
-    lines = ["| |" + "|".join(names) + "|", "|---|" + "---:|" * len(names)]
+    lines = ["| way to search |" + "|".join(names) + "|", "|---|" + "---:|" * len(names)]
     for mode in run.modes:
         cells = (mode.summary["metrics"][name] for name in names)
         shown = (f"{c['mean']:.3f} ({c['ci95'][0]:.2f} to {c['ci95'][1]:.2f})" for c in cells)

@@ -50,7 +50,7 @@ def test_a_run_shows_its_measures_and_misses(monkeypatch: pytest.MonkeyPatch, ow
     (kept,), _ = load_all(own)
     at = open_page(monkeypatch, own, "evaluate")
     page = shown(at)
-    assert "| |recall@1|recall@3|recall@5|recall@10|MRR@10|nDCG@10|" in page
+    assert "| way to search |recall@1|recall@3|recall@5|recall@10|MRR@10|nDCG@10|" in page
     assert f"{len(kept.misses)} misses of lexical" in page
     assert kept.misses
     assert "Came instead: " in page

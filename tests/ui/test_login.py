@@ -126,9 +126,8 @@ def test_a_person_logs_in_and_out(browser: Browser, room: Room, tmp_path: Path) 
             expect(page.get_by_label("Your question")).to_be_visible(timeout=WAIT)
             page.goto(f"{address}/library")
             button = page.locator(".st-key-logout button")
-            expect(button).to_have_text(
-                re.compile("Log out ada.*@prep.example"), timeout=WAIT
-            )  # an invisible joiner unlinks it
+            # An invisible joiner keeps the address from becoming a link.
+            expect(button).to_have_text(re.compile("Log out ada.*@prep.example"), timeout=WAIT)
             button.click()
             expect(page.get_by_text("Log in to read this library")).to_be_visible(timeout=WAIT)
             page.context.close()
