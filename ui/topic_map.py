@@ -10,7 +10,7 @@ from retrieval.topics import TopicTree
 from retrieval.types import Topic
 
 # The picture that names are laid out for, in pixels. A wider one only pulls them apart.
-_WIDTH, _HEIGHT = 460, 400
+_WIDTH, _HEIGHT, _MARGIN = 460, 330, 36
 _LETTER, _LINE = 6.4, 15  # of a name at 12 pixels
 _LONGEST = 26  # letters of a name on the map
 _DOT = 9  # half of a large dot
@@ -46,11 +46,14 @@ def spots(tree: TopicTree) -> list[Spot]:
     return [Spot(t, areas.get(t.parent or "", "other"), *tree.places[t.id]) for t in tree.topics if t.id in tree.places]
 
 
-def labels(found: Sequence[Spot], wanted: Iterable[str]) -> list[Label]:
-    """Name the wanted topics, the first ones first; a name that would cover another, or its dot, is left out."""
+def labels(found: Sequence[Spot], wanted: Iterable[str], *, spare: Sequence[Spot] = ()) -> list[Label]:
+    """Name the wanted topics, the first ones first; a name that would cover another is left out.
+
+    Nor does a name cover the dot of a named topic, or one of `spare`.
+    """
     by_id = {spot.topic.id: spot for spot in found}
     named = [by_id[id_] for id_ in dict.fromkeys(wanted) if id_ in by_id]
-    taken: list[_Box] = [_box(*_pixel(spot), 2 * _DOT, 2 * _DOT) for spot in named]
+    taken: list[_Box] = [_box(*_pixel(spot), 2 * _DOT, 2 * _DOT) for spot in (*named, *spare)]
     made: list[Label] = []
     for spot in named:
         name = spot.topic.name
@@ -65,7 +68,7 @@ def labels(found: Sequence[Spot], wanted: Iterable[str]) -> list[Label]:
         )
         for dx, dy, align, middle, line in sides:
             box = _box(middle, line, width, _LINE)
-            if box[0] >= 0 and box[2] <= _WIDTH and not any(_overlap(box, other) for other in taken):
+            if box[0] >= -_MARGIN and box[2] <= _WIDTH + _MARGIN and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
                 made.append(Label(spot.topic.id, text, dx, dy, align))
                 break

@@ -60,8 +60,11 @@ def show_map(desk: Desk, focus: Topic | None, near: Sequence[str]) -> None:
     if not found:
         st.caption("The map is drawn when the library is read the next time.")
         return
-    by_size = sorted(found, key=lambda s: (-len(s.topic.passages), s.topic.id))
-    named = labels(found, [focus.id, *near] if focus else [s.topic.id for s in by_size[:_NAMED]])
+    if focus:
+        named = labels(found, [focus.id, *near])
+    else:
+        by_size = sorted(found, key=lambda s: (-len(s.topic.passages), s.topic.id))
+        named = labels(found, [s.topic.id for s in by_size[:_NAMED]], spare=found)
     rows = [
         {
             "id": spot.topic.id,

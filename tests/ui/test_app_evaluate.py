@@ -9,9 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.ui.conftest import Room
+from tests.ui.runs import evaluate, write_gold
 from tests.ui.test_app_ask import shown
 from tests.ui.test_app_pages import open_page
-from tests.ui.test_evaluations import evaluate, write_gold
 from tests.ui.test_jobs import wait
 from ui import bootstrap
 from ui.evaluations import FOLDER, load_all

@@ -10,34 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.ui.conftest import Room
+from tests.ui.runs import evaluate, write_gold
 from ui import evaluation_worker
 from ui.evaluations import FOLDER, Mode, Run, comparable, load_all, mode_verdicts, run_verdicts, save
-
-QUESTIONS = (
-    ("lasso", "which penalty gives sparse weights", "The lasso penalty sets weak weights to exactly zero"),
-    ("ridge", "penalty for correlated features", "Ridge regression shrinks all weights"),
-    ("bakery", "how long does sourdough rest", "Its objective is"),
-)
-
-
-def write_gold(path: Path) -> Path:
-    """Write three questions on the small library; nothing leads from the last to its place."""
-    rows = [
-        {"_id": i, "text": t, "slice": i, "spans": [{"path": "guides/regularization.md", "quote": q}]}
-        for i, t, q in QUESTIONS
-    ]
-    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    return path
 
 
 @pytest.fixture
 def own(room: Room, tmp_path: Path) -> Path:
     """A copy of the small library that runs may be kept in."""
     return Path(shutil.copytree(room.home, tmp_path / "home", symlinks=True))
-
-
-def evaluate(home: Path, gold: Path, *modes: str) -> int:
-    return evaluation_worker.main([*(f"--mode={mode}" for mode in modes), f"--gold={gold}", "--", str(home)])
 
 
 def mode(name: str, values: dict[str, float]) -> Mode:

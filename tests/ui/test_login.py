@@ -10,10 +10,9 @@ from playwright.sync_api import Browser, expect
 
 from retrieval.errors import QueryError
 from tests.test_cli import Prep, prep
-from tests.ui.conftest import Room
+from tests.ui.conftest import WAIT, Room
 from tests.ui.oidc import provider
 from tests.ui.test_app_ask import run_app, shown
-from tests.ui.test_browser import WAIT
 from ui.login import NO_AUTH, find_login, is_loopback, names_of
 from ui.server import free_port, serving
 
