@@ -66,7 +66,7 @@ def choose_run(runs: Sequence[Run], unread: Sequence[str]) -> Run:
         st.warning(
             f"{literal(', '.join(unread))}: not a kept run; delete it or put a copy back.", icon=":material/error:"
         )
-    labels = {run.id: f"{run.when} · {run.dataset} · {run.asked:,} questions" for run in runs}
+    labels = {run.id: f"{run.when} UTC · {run.dataset} · {run.asked:,} questions" for run in runs}
     chosen = st.selectbox("Run", list(labels), format_func=labels.__getitem__, key="shown-run")
     return next(run for run in runs if run.id == chosen)
 
@@ -74,9 +74,7 @@ def choose_run(runs: Sequence[Run], unread: Sequence[str]) -> Run:
 def show_run(run: Run) -> None:
     """Show the measures of a run as a table, then its curves and slices side by side."""
     sampled = f" of {run.of:,}" if run.asked < run.of else ""
-    st.caption(
-        f"{run.asked:,}{sampled} questions · {run.passages:,} passages · {literal(run.encoder)} · UTC {run.when}"
-    )
+    st.caption(f"{run.asked:,}{sampled} questions · {run.passages:,} passages · {literal(run.encoder)}")
     st.markdown(measures_table(run))
     if declining := run.modes[0].summary.get("declining"):
         st.markdown(
@@ -116,7 +114,7 @@ def show_verdicts(run: Run, runs: Sequence[Run]) -> None:
 
 def show_misses(misses: Sequence[Miss], mode: str) -> None:
     """List what was not among the first five passages, with what came instead."""
-    st.markdown(f"###### {len(misses)} misses of {mode}", anchors=False)
+    st.markdown(f"###### {len(misses)} {'miss' if len(misses) == 1 else 'misses'} of {mode}", anchors=False)
     if not misses:
         st.caption("Everything wanted stands among the first five passages.")
     for n, miss in enumerate(misses[:_MISSES]):

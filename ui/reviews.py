@@ -28,9 +28,9 @@ GRADES: tuple[Grade, ...] = ("again", "hard", "good", "easy")
 _HARD = 7.0  # of FSRS's difficulty, 1 to 10, from which a question counts as weak
 _SCHEMA = """
 create table if not exists cards (
-    key text primary key, question text not null, card text not null, grade text not null,
-    reviews integer not null, lapses integer not null
+    key text primary key, question text not null, card text not null, grade text not null, reviews integer not null
 ) without rowid;
+-- every single review: what a schedule fitted to a person, or to a later FSRS, is made from
 create table if not exists log (key text not null, grade text not null, at text not null);
 """
 
@@ -71,18 +71,15 @@ class Reviews:
 
     def grade(self, question: str, grade: Grade, now: datetime) -> Standing:
         """Record how a question was answered; return its new standing. Raises StorageError, nothing then changed."""
-        from fsrs import State
-
         key = key_of(question)
         with self._open() as db:
             db.execute("begin immediate")
-            row = db.execute("select card, reviews, lapses from cards where key = ?", (key,)).fetchone()
-            before, reviews, lapses = (_card(row[0]), *row[1:]) if row else (_card(None), 0, 0)
-            after = _review(before, grade, now)
-            lapses += before.state == State.Review and grade == "again"
+            row = db.execute("select card, reviews from cards where key = ?", (key,)).fetchone()
+            text, reviews = row or (None, 0)
+            after = _review(_card(text), grade, now)
             db.execute(
-                "insert or replace into cards values (?, ?, ?, ?, ?, ?)",
-                (key, one_line(question), after.to_json(), grade, reviews + 1, lapses),
+                "insert or replace into cards values (?, ?, ?, ?, ?)",
+                (key, one_line(question), after.to_json(), grade, reviews + 1),
             )
             db.execute("insert into log values (?, ?, ?)", (key, grade, now.isoformat()))
         return _standing(after, grade, reviews + 1, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -71,7 +72,7 @@ def test_an_evaluation_is_run_and_read(own_visit: Visit, tmp_path: Path) -> None
     page.get_by_label("Gold file on this machine").fill(str(write_gold(tmp_path / "gold.jsonl")))
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=WAIT)
-    expect(page.get_by_text("gold.jsonl · 3 questions").first).to_be_visible(timeout=4 * WAIT)
+    expect(page.get_by_text(re.compile(r"^3 questions · \d+ passages"))).to_be_visible(timeout=4 * WAIT)
     expect(page.locator('[data-testid="stVegaLiteChart"] svg')).to_have_count(2, timeout=WAIT)
     expect(page.get_by_role("cell", name="hybrid")).to_be_visible()
     expect(page.get_by_text("Which way to search is better")).to_be_visible()
