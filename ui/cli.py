@@ -355,6 +355,32 @@ def status(
         console.print_status(manifest, facts(home, folder, manifest), sources=sources)
 
 
+@command(epilog="Example: prep adapt")
+def adapt(
+    index: IndexOption = None,
+    keep_opened: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-opened/--forget-opened", help="Note in the library what you open in the app, or forget it."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the encoder on your own questions; keep the result only where it is measured to be better."""
+    from retrieval import Library
+    from ui import adapt_command
+
+    with Library(Home(index or default_home())) as library:
+        if keep_opened is not None:
+            print(adapt_command.keep_opened(library.home.path, keep_opened), file=sys.stderr)
+            return
+        result = adapt_command.run(library)
+    if as_json:
+        _print_json(result)
+    else:
+        print("\n".join(adapt_command.sentences(result)))
+
+
 @command(epilog="Example: prep ui --port 8600")
 def ui(
     index: IndexOption = None,

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from retrieval import Filters, Library, coverage
+from retrieval import Filters, Library, coverage, opened
 from retrieval.errors import QueryError
 from retrieval.manifest import Manifest
 from retrieval.status import facts
 from retrieval.text import one_line
 from retrieval.topics import TopicTree
-from retrieval.types import Answer, Citation, Passage, Related, Topic
+from retrieval.types import Answer, Citation, Locator, Passage, Related, Topic
 from ui import logic
 from ui.anki import Note
 from ui.practice import Card, Point, Review, cards_of
@@ -58,6 +58,7 @@ class Desk:
         self._cards: tuple[str, list[Card]] = ("", [])
         self._reviews: _Kept[Review | None] = _Kept()
         self._examples: tuple[str, tuple[str, ...]] = ("", ())
+        self._noted: set[tuple[str, str]] = set()
         self._facts: dict[str, Any] = {}
 
     @property
@@ -105,6 +106,13 @@ class Desk:
             return self._answers.get(
                 (generation, " ".join(question.split()), filters), lambda: self._read(question, filters)
             )
+
+    def note_opened(self, answer: Answer, passage: Locator) -> None:
+        """Note that a passage was opened for a question, once, where the person lets it be kept."""
+        found = next((h.passage.id for h in answer.hits if h.passage.locator == passage), None)
+        if found and (pair := (answer.question, found)) not in self._noted:
+            self._noted.add(pair)
+            opened.add_opened(self.library.home.path, *pair)
 
     def around(self, reading: Reading) -> Around:
         """Gather what is shown below an answer; asked for after it, so that the answer does not wait."""

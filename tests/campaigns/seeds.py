@@ -15,7 +15,7 @@ _HTML = (
     "<html><head><title>Notes</title></head><body><article><h1>Notes</h1><h2>{0}</h2><p>{1}</p></article></body></html>"
 )
 _CODE = {
-    ".py": 'def push(heap, item):\n    """Add an item in O(log n)."""\n    heap.append(item)\n\nclass Heap:\n    n = 0\n',
+    ".py": 'def push(heap, item):\n    """Add in O(log n)."""\n    heap.append(item)\n\nclass Heap:\n    n = 0\n',
     ".sql": "-- the second highest salary\nSELECT max(pay) FROM pay\nWHERE pay < (SELECT max(pay) FROM pay);\n",
 }
 
