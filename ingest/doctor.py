@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.writer import rebuild_lexical
+from ingest.pipeline import ingest
+from ingest.writer import damaged_files, rebuild_lexical, rebuild_topics
 from retrieval.encoder import find_model, model_fingerprint
 from retrieval.errors import IndexCorruptError, IndexMissingError, PrepdeskError
 from retrieval.index import DenseIndex
 from retrieval.lexical import LexicalIndex
 from retrieval.manifest import FILE_NAME, Manifest
 from retrieval.store import Home
+from retrieval.types import passage_id
+from retrieval.vectors import kept_vectors
 
 _LOW_SPACE = 500 * 2**20
+_NEEDS_READING = ("vectors", "texts")
+_FIX = "run: prep doctor --fix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +34,20 @@ class Finding:
 
 
 def examine(home: Home, *, fix: bool = False) -> list[Finding]:
-    """Check a library; with `fix` mend it under the writer lock. Raises IndexMissingError where there is none."""
+    """Check a library; with `fix` mend it. Raises IndexMissingError where there is none.
+
+    Nothing is embedded anew for it: what is broken beyond the files that can be made from
+    others is read again from its sources, with the vectors that are kept from before.
+    """
     if not home.generations.is_dir():
         raise IndexMissingError(f"there is no index at {home.path}; run: prep ingest")
     if not fix:
         return list(_checks(home, fix=False))
     with home.writing():
-        return list(_checks(home, fix=True))
+        findings = list(_checks(home, fix=True))
+    if broken := [f for f in findings if f.check in _NEEDS_READING and not (f.ok or f.fixed)]:
+        findings = [f for f in findings if f not in broken] + [_read_again(home, broken)]
+    return findings
 
 
 def _checks(home: Home, *, fix: bool) -> Iterator[Finding]:
@@ -45,16 +57,20 @@ def _checks(home: Home, *, fix: bool) -> Iterator[Finding]:
         return
     folder = home.current()
     manifest = Manifest.read(folder)
-    yield from _counts(folder, manifest, fix=fix)
-    missing = sorted(
-        {r.path for r in manifest.sources if r.passages and not (folder / "texts" / r.text_name).is_file()}
-    )
-    advice = f"{len(missing)} texts are missing ({', '.join(missing[:3])}); run: prep ingest --rebuild"
-    yield Finding(
-        "texts",
-        not missing,
-        advice if missing else f"{sum(bool(r.passages) for r in manifest.sources)} texts are there",
-    )
+    try:
+        dense = DenseIndex.for_reading(folder / "chroma")
+    except PrepdeskError as error:
+        yield Finding("vectors", False, str(error))
+    else:
+        try:
+            vectors = _vectors(dense, manifest)
+            yield vectors
+            yield from _derived(folder, dense, manifest, fix=fix and vectors.ok)
+        except IndexCorruptError as error:
+            yield Finding("vectors", False, str(error))
+        finally:
+            dense.close()
+    yield _texts(folder, manifest)
     yield _encoder(manifest)
     yield _orphans(home, folder.name, fix=fix)
     free = shutil.disk_usage(home.path).free
@@ -82,32 +98,70 @@ def _pointer(home: Home, *, fix: bool) -> Finding:
         return Finding("live generation", False, f"now {complete[-1].name}, the newest complete one", fixed=True)
 
 
-def _counts(folder: Path, manifest: Manifest, *, fix: bool) -> Iterator[Finding]:
-    dense = DenseIndex.for_reading(folder / "chroma")
-    try:
-        vectors, questions = dense.count()
-        ok = vectors == manifest.passages and questions == manifest.questions
-        wanted = f"the manifest says {manifest.passages} and {manifest.questions}"
-        detail = f"{vectors} vectors and {questions} questions, {wanted}"
-        yield Finding(
-            "vectors",
-            ok,
-            detail + ("" if ok else "; run: prep ingest --rebuild"),
+def _vectors(dense: DenseIndex, manifest: Manifest) -> Finding:
+    """Check that passages and vectors are as many as the manifest says, and each passage what its id was made from."""
+    count, questions = dense.count()
+    detail = f"{count} vectors and {questions} questions, "
+    if (count, questions) != (manifest.passages, manifest.questions):
+        return Finding(
+            "vectors", False, f"{detail}the manifest says {manifest.passages} and {manifest.questions}; {_FIX}"
         )
-        try:
-            rows: int | None = len(LexicalIndex.load(folder / "lexical"))
-            seen = f"{rows} rows for {manifest.passages} passages"
-        except IndexCorruptError as error:
-            rows, seen = None, str(error)
-        if rows == manifest.passages:
-            yield Finding("lexical index", True, seen)
-        elif fix and ok:
-            rebuild_lexical(folder, dense)
-            yield Finding("lexical index", False, f"built anew from {vectors} passages", fixed=True)
-        else:
-            yield Finding("lexical index", False, f"{seen}; run: prep doctor --fix")
-    finally:
-        dense.close()
+    passages = list(dense.all_passages())
+    altered = [p.id for p in passages if p.id != passage_id(p.locator.path, p.locator.span, p.text)]
+    missing = len(passages) - len(dense.vectors([p.id for p in passages]))
+    if altered or missing:
+        return Finding("vectors", False, f"{len(altered)} passages are altered, {missing} have no vector; {_FIX}")
+    return Finding("vectors", True, f"{detail}every passage as it was written")
+
+
+def _derived(folder: Path, dense: DenseIndex, manifest: Manifest, *, fix: bool) -> Iterator[Finding]:
+    """Check what is made from the passages: the lexical index and the topics; mend by making it again."""
+    damaged = damaged_files(folder)
+    try:
+        lexical = LexicalIndex.load(folder / "lexical")
+        same = sorted(lexical.id(row) for row in range(len(lexical))) == dense.ids()
+        seen = f"{len(lexical)} rows for {manifest.passages} passages" + ("" if same else ", not the same ones")
+    except IndexCorruptError as error:
+        same, seen = False, str(error)
+    if changed := [name for name in damaged if name.startswith("lexical/")]:
+        same, seen = False, f"{', '.join(changed)} changed on disk"
+    if not same and fix:
+        rebuild_lexical(folder, dense)
+        yield Finding("lexical index", False, f"built anew from {manifest.passages} passages", fixed=True)
+    else:
+        yield Finding("lexical index", same, seen if same else f"{seen}; {_FIX}")
+    if "topics.json" not in damaged:
+        yield Finding("topics", True, "as they were written")
+    elif fix:
+        rebuild_topics(folder, dense, manifest)
+        yield Finding("topics", False, "made anew from the passages", fixed=True)
+    else:
+        yield Finding("topics", False, f"topics.json is damaged; {_FIX}")
+
+
+def _texts(folder: Path, manifest: Manifest) -> Finding:
+    wanted = {f"texts/{r.text_name}": r.path for r in manifest.sources if r.passages}
+    damaged = damaged_files(folder)
+    bad = [path for name, path in sorted(wanted.items()) if name in damaged or not (folder / name).is_file()]
+    if bad:
+        return Finding("texts", False, f"{len(bad)} texts are missing or damaged ({', '.join(bad[:3])}); {_FIX}")
+    return Finding("texts", True, f"{len(wanted)} texts are as they were written")
+
+
+def _read_again(home: Home, broken: Sequence[Finding]) -> Finding:
+    """Mend by a new generation from the sources, its vectors from the cache; refuse where that would have to embed."""
+    check = " and ".join(finding.check for finding in broken)
+    manifest = Manifest.read(home.current())
+    wanted = manifest.passages + manifest.questions
+    if (kept := kept_vectors(home.path / "vectors.sqlite")) * 2 < wanted:  # texts that are equal share one vector
+        return Finding(check, False, f"only {kept} of {wanted} vectors are kept; run: prep ingest --rebuild")
+    try:
+        report = ingest(home, [], rebuild=True)
+    except PrepdeskError as error:
+        return Finding(check, False, f"the sources cannot be read again: {error}")
+    files = len(report.new)
+    detail = f"{files} files read again into generation {report.generation}, {report.encoded} texts embedded"
+    return Finding(check, False, detail, fixed=True)
 
 
 def _encoder(manifest: Manifest) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import time
@@ -11,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ingest.areas import area_titles
 from ingest.chunk import fingerprint as chunker_fingerprint
 from ingest.documents import Document
 from retrieval import topics
-from retrieval.encoder import Encoder
+from retrieval.encoder import Encoder, Vectors
 from retrieval.errors import IndexCorruptError
 from retrieval.index import DenseIndex
 from retrieval.lexical import LexicalIndex
@@ -22,6 +24,8 @@ from retrieval.manifest import Manifest, SourceRecord
 from retrieval.store import Home
 from retrieval.types import Passage, embedded_text
 from retrieval.vectors import VectorCache
+
+_CHECKSUMS = "checksums.json"
 
 Progress = Callable[[str, int, int], None]
 """Told of every step: its stage ("read", "encode", "write"), how much is done, of how much."""
@@ -75,6 +79,7 @@ def write_generation(home: Home, encoder: Encoder, change: Change, *, fresh: boo
         )
         manifest.write(folder)
         _verify(folder, manifest, rows)
+        _seal(folder)
         home.commit(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -92,9 +97,9 @@ def _write_dense(folder: Path, cache: VectorCache, change: Change, progress: Pro
         _add(dense, cache, change.passages, progress)
         passages = _in_order(dense)
         cache.keep_only(encoded_texts(passages))
-        vectors = dense.vectors([p.id for p in passages])
-        stacked = np.stack([vectors[p.id] for p in passages]) if passages else np.empty((0, 1), np.float32)
-        topics.build(passages, stacked, {r.path: r for r in change.sources}, change.areas).write(folder)
+        topics.build(passages, _stacked(dense, passages), {r.path: r for r in change.sources}, change.areas).write(
+            folder
+        )
         counts = dense.count()
         if counts[0] != len(passages):
             raise IndexCorruptError(
@@ -141,6 +146,58 @@ def rebuild_lexical(folder: Path, dense: DenseIndex) -> None:
     """Replace the lexical index of a generation by one made from its passages."""
     shutil.rmtree(folder / "lexical", ignore_errors=True)
     _write_lexical(folder, _in_order(dense))
+    _seal(folder, "lexical/")
+
+
+def rebuild_topics(folder: Path, dense: DenseIndex, manifest: Manifest) -> None:
+    """Replace the topics of a generation by those made from its passages."""
+    passages = _in_order(dense)
+    areas = area_titles(sorted({Path(r.root) for r in manifest.sources}))
+    topics.build(passages, _stacked(dense, passages), manifest.by_path(), areas).write(folder)
+    _seal(folder, topics.FILE_NAME)
+
+
+def _stacked(dense: DenseIndex, passages: Sequence[Passage]) -> Vectors:
+    """Return the vectors of passages `(n, dimensions)`."""
+    vectors = dense.vectors([p.id for p in passages])
+    return np.stack([vectors[p.id] for p in passages]) if passages else np.empty((0, 1), np.float32)
+
+
+def damaged_files(folder: Path) -> list[str]:
+    """Return the files of a generation, Chroma's own left out, that are not what they were at its commit; sorted.
+
+    Chroma writes to its files whenever they are opened. A generation older than checksums has none to fail.
+    """
+    sums = folder / _CHECKSUMS
+    if not sums.is_file():
+        return []
+    try:
+        wanted = dict(json.loads(sums.read_text(encoding="ascii")))
+    except (OSError, ValueError, TypeError):
+        return sorted(_checksums(folder))
+    found = _checksums(folder)
+    return sorted(name for name, digest in wanted.items() if found.get(name) != digest)
+
+
+def _seal(folder: Path, part: str = "") -> None:
+    """Note the checksums of a generation's files, or of the part of it that was made anew."""
+    sums = folder / _CHECKSUMS
+    old = json.loads(sums.read_text(encoding="ascii")) if part and sums.is_file() else {}
+    kept = {name: digest for name, digest in old.items() if not name.startswith(part)}
+    new = {name: digest for name, digest in _checksums(folder).items() if name.startswith(part)}
+    sums.write_text(json.dumps(kept | new, indent=0), encoding="ascii")
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    files = [
+        folder / topics.FILE_NAME,
+        *(p for part in ("lexical", "texts") for p in sorted((folder / part).rglob("*"))),
+    ]
+    sums: dict[str, str] = {}
+    for path in filter(Path.is_file, files):
+        with path.open("rb") as stream:
+            sums[path.relative_to(folder).as_posix()] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return sums
 
 
 def _in_order(dense: DenseIndex) -> list[Passage]:

@@ -7,6 +7,7 @@ file costs time, never content.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import sqlite3
@@ -111,6 +112,18 @@ class VectorCache:
 
     def _key(self, text: str) -> bytes:
         return hashlib.sha256(f"{self.encoder.fingerprint}\0{text}".encode("utf-8", "surrogatepass")).digest()
+
+
+def kept_vectors(path: Path) -> int:
+    """Return how many vectors a cache holds; 0 where there is none or it is damaged."""
+    if not path.is_file():
+        return 0
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            (count,) = db.execute("select count(*) from vectors").fetchone()
+    except sqlite3.DatabaseError:
+        return 0
+    return int(count)
 
 
 def _system_error(error: sqlite3.OperationalError, path: Path) -> OSError:

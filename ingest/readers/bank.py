@@ -126,7 +126,8 @@ def _entry_list(value: Any, node: Any) -> tuple[list[Mapping[str, Any]], list[An
         key = next((k for k in (*LISTS, *keys) if isinstance(value.get(k), list)), None)
         if key is None or key not in keys:
             return [], []
-        return _entry_list(value[key], node.value[keys.index(key)][1])
+        last = len(keys) - 1 - keys[::-1].index(key)  # of a key that is given twice the last one counts
+        return _entry_list(value[key], node.value[last][1])
     if not isinstance(value, list):
         return [], []
     pairs = [(v, n) for v, n in zip(value, node.value, strict=True) if isinstance(v, Mapping)]
