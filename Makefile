@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export PREP_INDEX ?= $(CURDIR)/.prep
 
-.PHONY: demo ui test check format corpus confidence bench-quality screenshots clean
+.PHONY: demo ui test check format corpus confidence encoder bench-quality screenshots clean
 
 demo: $(VENV)/installed
 	$(BIN)/prep ingest
@@ -34,6 +34,9 @@ corpus: $(VENV)/installed-dev
 
 confidence: $(VENV)/installed-dev
 	$(BIN)/python -m evals.fit_confidence
+
+encoder: $(VENV)/installed-dev
+	$(BIN)/python -m evals.train.encoder $(if $(DATA),--data $(DATA))
 
 bench-quality: $(VENV)/installed-dev
 	$(BIN)/python -m evals.bench.quality $(DATA)

@@ -15,7 +15,7 @@ from evals.metrics import chief_recall
 from retrieval.library import Library
 
 _MOST = 200  # misses explained on a page; each costs three searches
-_CUTOFFS = (1, 2, 3, 5, 10, 15, 20)
+CUTOFFS = (1, 2, 3, 5, 10, 15, 20)
 _COLORS = ("#3b82c4", "#c05621", "#2f855a", "#8b5cf6")
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 560, 240, 40, 90, 10, 30
 _STYLE = """
@@ -102,28 +102,29 @@ def _curves(done: Sequence[Evaluation]) -> str:
         y = _y(value)
         marks.append(f"<line x1='{_LEFT}' x2='{_WIDTH - _RIGHT}' y1='{y}' y2='{y}' stroke='#8884'/>")
         marks.append(f"<text x='4' y='{y + 4}'>{value:.2f}</text>")
-    marks += [f"<text x='{_x(k) - 4:.1f}' y='{_HEIGHT - 8}'>{k}</text>" for k in _CUTOFFS]
-    lines = [(evaluation, [_recall(evaluation, k) for k in _CUTOFFS]) for evaluation in done]
+    marks += [f"<text x='{_x(k) - 4:.1f}' y='{_HEIGHT - 8}'>{k}</text>" for k in CUTOFFS]
+    lines = [(evaluation, [recall_at(evaluation, k) for k in CUTOFFS]) for evaluation in done]
     free = 0.0
     for n, (evaluation, shares) in enumerate(sorted(lines, key=lambda line: -line[1][-1])):
         color = _COLORS[n % len(_COLORS)]
-        points = " ".join(f"{_x(k):.1f},{_y(share):.1f}" for k, share in zip(_CUTOFFS, shares, strict=True))
+        points = " ".join(f"{_x(k):.1f},{_y(share):.1f}" for k, share in zip(CUTOFFS, shares, strict=True))
         marks.append(f"<polyline fill='none' stroke='{color}' stroke-width='2' points='{points}'/>")
-        x, y = _x(_CUTOFFS[-1]) + 6, max(free, _y(shares[-1]) + 4)
+        x, y = _x(CUTOFFS[-1]) + 6, max(free, _y(shares[-1]) + 4)
         marks.append(f"<text x='{x:.1f}' y='{y:.1f}' style='fill:{color}'>{escape(evaluation.mode)}</text>")
         free = y + 14
     return _svg(_WIDTH, _HEIGHT, "recall at k", marks)
 
 
 def _x(k: int) -> float:
-    return _LEFT + (k - 1) / (_CUTOFFS[-1] - 1) * (_WIDTH - _LEFT - _RIGHT)
+    return _LEFT + (k - 1) / (CUTOFFS[-1] - 1) * (_WIDTH - _LEFT - _RIGHT)
 
 
 def _y(share: float) -> float:
     return _TOP + (1 - share) * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def _recall(evaluation: Evaluation, k: int) -> float:
+def recall_at(evaluation: Evaluation, k: int) -> float:
+    """Return the share of judged units found in the first `k` hits, averaged over queries."""
     shares = []
     for query in evaluation.queries:
         wanted = {d for d, grade in evaluation.qrels[query.id].items() if grade > 0}

@@ -83,7 +83,7 @@ def _pointer(home: Home, *, fix: bool) -> Finding:
 
 
 def _counts(folder: Path, manifest: Manifest, *, fix: bool) -> Iterator[Finding]:
-    dense = DenseIndex(folder / "chroma")
+    dense = DenseIndex.for_reading(folder / "chroma")
     try:
         vectors, questions = dense.count()
         ok = vectors == manifest.passages and questions == manifest.questions

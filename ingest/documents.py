@@ -59,6 +59,7 @@ class QuestionEntry:
     topics: tuple[str, ...] = ()
     page: int | None = None
     lines: tuple[int, int] | None = None
+    difficulty: str = ""
 
 
 @dataclass(frozen=True, slots=True)

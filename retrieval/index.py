@@ -8,8 +8,12 @@ without a second store.
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +21,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.errors import IndexCorruptError
+from retrieval.errors import IndexCorruptError, StorageError
 from retrieval.types import Entry, Locator, Passage
 
 Where = Mapping[str, Any]
 
 _BATCH = 1000
+_START = 2**18  # bytes written to see whether there is room
+_FULL = 8 * 2**20  # bytes free; less than the index asks for at once
 _PAGE = 10_000  # past about 32,000 rows a single get fails with "too many SQL variables"
 # Set so that recall@50 against exact search stays over 0.99 at 100,000 passages.
 _HNSW: Any = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
@@ -35,14 +41,39 @@ class DenseIndex:
         import chromadb
         from chromadb.config import Settings
 
+        self._folder = folder
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
         try:
             self._client = chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
             self._passages = self._collection("passages")
             self._questions = self._collection("questions")
         except Exception as error:  # chromadb raises its own, sqlite's and its Rust core's errors
+            if folder.is_dir() and shutil.disk_usage(folder).free < _FULL:
+                raise OSError(errno.ENOSPC, "No space left on device", str(folder)) from error
             raise IndexCorruptError(
                 f"the vector index at {folder} cannot be opened ({error}); run: prep doctor --fix"
             ) from error
+
+    @classmethod
+    def for_reading(cls, folder: Path) -> DenseIndex:
+        """Open an index that will not be changed, also where nothing can be written: then through a copy elsewhere.
+
+        Chroma writes when it opens, so that it fails on a read-only or a full disk. Raises
+        StorageError where there is no room for a copy either.
+        """
+        if _takes_writes(folder):
+            return cls(folder)
+        try:
+            copy = tempfile.TemporaryDirectory(prefix="prepdesk-")
+            shutil.copytree(folder, copy.name, dirs_exist_ok=True, copy_function=shutil.copyfile)
+        except OSError as error:
+            raise StorageError(
+                f"cannot open {folder}: its disk is full or read-only, and there is no room for a copy in "
+                f"{tempfile.gettempdir()} ({error.strerror}); free some space"
+            ) from error
+        opened = cls(Path(copy.name))
+        opened._copy = copy
+        return opened
 
     def _collection(self, name: str) -> Any:
         return self._client.get_or_create_collection(name, configuration={"hnsw": _HNSW}, embedding_function=None)
@@ -50,32 +81,52 @@ class DenseIndex:
     def close(self) -> None:
         """Release files and memory; an unclosed client holds about 12 handles and 24 MB."""
         self._client.close()  # type: ignore[attr-defined]
+        if self._copy:
+            self._copy.cleanup()
 
     def count(self) -> tuple[int, int]:
         """Return how many passage vectors and question vectors there are."""
         return self._passages.count(), self._questions.count()
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn what chromadb, SQLite and the Rust core raise from a write into an OSError or IndexCorruptError."""
+        try:
+            yield
+        except Exception as error:
+            # A full disk has several messages here, some without a word of it.
+            if shutil.disk_usage(self._folder).free < _FULL:
+                raise OSError(errno.ENOSPC, "No space left on device", str(self._folder)) from error
+            raise IndexCorruptError(
+                f"the vector index at {self._folder} cannot be written ({error}); the last generation stays live"
+            ) from error
+
     def add(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None:
         """Add passages with unit vectors `(n, dimensions)`; a known id is replaced."""
         for start in range(0, len(passages), _BATCH):
             part = passages[start : start + _BATCH]
-            self._passages.upsert(
-                ids=[p.id for p in part],
-                embeddings=vectors[start : start + _BATCH],
-                documents=[p.text for p in part],
-                metadatas=[_to_metadata(p) for p in part],
-            )
+            with self._writing():
+                self._passages.upsert(
+                    ids=[p.id for p in part],
+                    embeddings=vectors[start : start + _BATCH],
+                    documents=[p.text for p in part],
+                    metadatas=[_to_metadata(p) for p in part],
+                )
 
     def add_questions(self, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Add the vectors of bare questions under the ids of their entries' first passages."""
         for start in range(0, len(ids), _BATCH):
-            self._questions.upsert(ids=list(ids[start : start + _BATCH]), embeddings=vectors[start : start + _BATCH])
+            part = list(ids[start : start + _BATCH])
+            with self._writing():
+                self._questions.upsert(ids=part, embeddings=vectors[start : start + _BATCH])
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove passages and their question vectors; unknown ids are passed over."""
         for start in range(0, len(ids), _BATCH):
-            self._passages.delete(ids=list(ids[start : start + _BATCH]))
-            self._questions.delete(ids=list(ids[start : start + _BATCH]))
+            part = list(ids[start : start + _BATCH])
+            with self._writing():
+                self._passages.delete(ids=part)
+                self._questions.delete(ids=part)
 
     def query(self, vector: NDArray[np.float32], k: int, where: Where | None = None) -> dict[str, float]:
         """Return the cosine of the `k` passages nearest to a unit vector, by id."""
@@ -128,6 +179,18 @@ class DenseIndex:
             if len(rows["ids"]) < _PAGE:
                 return
             offset += _PAGE
+
+
+def _takes_writes(folder: Path) -> bool:
+    """Tell whether what Chroma writes at its start has room; a folder that is not there is Chroma's to report."""
+    if not folder.is_dir():
+        return True
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_START))
+    except OSError:
+        return False
+    return True
 
 
 def _nearest(collection: Any, vector: NDArray[np.float32], k: int, where: Where | None) -> dict[str, float]:

@@ -17,7 +17,7 @@ from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
 from retrieval.reranker import Reranker
 from retrieval.search import Filters, Searcher
-from retrieval.store import Home
+from retrieval.store import Home, storage_errors
 from retrieval.text import line_starts, lines_of
 from retrieval.topics import TopicTree
 from retrieval.types import Answer, Hit, Locator, Mode, Passage, Related, Topic
@@ -127,9 +127,9 @@ class Library:
         dense = generation.searcher.dense
         vectors = dense.question_vectors(topic.passages)
         mean = generation.topics.mean(topic)
-        nearest = sorted(vectors, key=lambda id_: (-float(vectors[id_] @ mean), id_))[:n]
-        passages = dense.passages(nearest)
-        return [entry.question for id_ in nearest if (entry := passages[id_].entry)]
+        nearest = sorted(vectors, key=lambda id_: (-float(vectors[id_] @ mean), id_))[: 2 * n]
+        passages = dense.passages(nearest)  # some may ask the same, of other sources
+        return list(dict.fromkeys(entry.question for id_ in nearest if (entry := passages[id_].entry)))[:n]
 
     def find_topic(self, name: str) -> Topic:
         """Return the topic of that name, or the nearest one in meaning. Raises QueryError where there is none."""
@@ -143,6 +143,10 @@ class Library:
                 raise QueryError("the library has no topics yet; run: prep ingest")
             found = nearest[0][0]
         return found
+
+    def locate(self, passage: Passage, span: tuple[int, int]) -> Locator:
+        """Return where a span of a passage's source stands, with the lines of the span itself."""
+        return self._now().quote_locator(passage, span)
 
     def text(self, path: str) -> str:
         """Return the extracted text of a source, the one its spans point into."""
@@ -175,8 +179,11 @@ class _Generation:
 
     @cached_property
     def searcher(self) -> Searcher:
-        encoder = self.given_encoder or open_encoder(self.manifest.model, self.home.encoders)
-        return Searcher(encoder, DenseIndex(self.folder / "chroma"), LexicalIndex.load(self.folder / "lexical"))
+        with storage_errors(self.home.path):
+            encoder = self.given_encoder or open_encoder(self.manifest.model, self.home.encoders)
+        return Searcher(
+            encoder, DenseIndex.for_reading(self.folder / "chroma"), LexicalIndex.load(self.folder / "lexical")
+        )
 
     @cached_property
     def topics(self) -> TopicTree:

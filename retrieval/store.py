@@ -10,6 +10,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from retrieval.errors import IndexCorruptError, IndexMissingError, LockedError, 
 
 CURRENT = "CURRENT"
 _DISK_ADVICE = {
+    errno.EIO: "the disk reports an error; check it, or choose another place with --index DIR",
     errno.ENOSPC: "the disk is full; free some space and run it again",
     errno.EROFS: "the disk is read-only; choose another place with --index DIR",
     errno.EACCES: "permission is denied; choose another place with --index DIR",
@@ -36,7 +38,7 @@ def storage_errors(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if (advice := _DISK_ADVICE.get(error.errno or 0)) is None:
+        if (advice := _DISK_ADVICE.get(_number(error))) is None:
             raise
         raise StorageError(
             f"cannot write to {error.filename or place}: {advice}; nothing already indexed is lost"
@@ -119,12 +121,16 @@ class Home:
         self._prune()
         folder = self.generations / f"{number + 1:06d}"
         folder.mkdir(parents=True)
-        if copy and live:
-            shutil.copytree(self.generations / live / "chroma", folder / "chroma")
-            shutil.copytree(self.generations / live / "texts", folder / "texts", copy_function=_link)
-        else:
-            (folder / "chroma").mkdir()
-            (folder / "texts").mkdir()
+        try:
+            if copy and live:
+                shutil.copytree(self.generations / live / "chroma", folder / "chroma")
+                shutil.copytree(self.generations / live / "texts", folder / "texts", copy_function=_link)
+            else:
+                (folder / "chroma").mkdir()
+                (folder / "texts").mkdir()
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         return folder
 
     def commit(self, folder: Path) -> None:
@@ -154,6 +160,12 @@ class Home:
         for name in names:
             if name not in keep:
                 shutil.rmtree(self.generations / name, ignore_errors=True)
+
+
+def _number(error: OSError) -> int:
+    """Return the number of a system error; the copy of a tree has it only in its words."""
+    words = re.search(r"\[Errno (\d+)\]", str(error)) if isinstance(error, shutil.Error) else None
+    return int(words[1]) if words else error.errno or 0
 
 
 def _describe(holder: Path) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import IndexCorruptError
+from retrieval.layout import layout
 from retrieval.manifest import SourceRecord
 from retrieval.types import Passage, Related, Topic
 
@@ -26,17 +27,23 @@ TopicKind = Literal["area", "guide", "section", "category", "tag"]
 
 FILE_NAME = "topics.json"
 _MIN_SECTION = 2  # passages; a smaller section is no topic of its own
+_ON_MAP = 400  # topics, the largest ones; more cannot be told apart on one map
 _BOILERPLATE = 3  # sources with a section of one name; such a name ("References") is no topic
 
 
 @dataclass(frozen=True)
 class TopicTree:
-    """All topics in tree order with their mean vectors `(topics, dimensions)`, and links between guides."""
+    """All topics in tree order with their mean vectors `(topics, dimensions)`, and links between guides.
+
+    `places` gives where topics stand on the map, both coordinates about 0 to 1, by id; empty
+    in the file of an index that is older than the map.
+    """
 
     topics: tuple[Topic, ...]
     means: Vectors
     center: NDArray[np.float32]
     links: Mapping[str, tuple[str, ...]]
+    places: Mapping[str, tuple[float, float]]
 
     def find(self, name: str) -> Topic | None:
         """Return the topic of that id or name, areas and guides before sections, categories and tags."""
@@ -94,6 +101,7 @@ class TopicTree:
         data = {
             "topics": [asdict(t) for t in self.topics],
             "links": {k: list(v) for k, v in self.links.items()},
+            "places": self.places,
             "dimensions": int(self.center.shape[0]),
             "means": base64.b64encode(self.means.astype(np.float16).tobytes()).decode("ascii"),
             "center": base64.b64encode(self.center.astype(np.float16).tobytes()).decode("ascii"),
@@ -109,7 +117,8 @@ class TopicTree:
             means = np.frombuffer(base64.b64decode(data["means"]), dtype=np.float16).astype(np.float32)
             center = np.frombuffer(base64.b64decode(data["center"]), dtype=np.float16).astype(np.float32)
             links = {k: tuple(v) for k, v in data["links"].items()}
-            return cls(topics, means.reshape(len(topics), data["dimensions"]), center, links)
+            places = {k: (float(x), float(y)) for k, (x, y) in data.get("places", {}).items()}
+            return cls(topics, means.reshape(len(topics), data["dimensions"]), center, links, places)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IndexCorruptError(f"{folder / FILE_NAME} cannot be read ({error}); run: prep doctor --fix") from error
 
@@ -169,7 +178,18 @@ def build(
     )
     center = vectors.mean(axis=0) if len(vectors) else np.zeros(dimensions, np.float32)
     links = {f"guide/{r.path}": tuple(f"guide/{other}" for other in r.related) for r in records.values() if r.related}
-    return TopicTree(topics, means.astype(np.float32), center.astype(np.float32), links)
+    return TopicTree(topics, means.astype(np.float32), center.astype(np.float32), links, _map(topics, means - center))
+
+
+def _map(topics: Sequence[Topic], centered: Vectors) -> dict[str, tuple[float, float]]:
+    """Place the guides and bank categories of a library on its map, or its areas where it has neither."""
+    rows = [i for i, t in enumerate(topics) if t.kind in ("guide", "category")]
+    rows = rows or [i for i, t in enumerate(topics) if t.kind == "area"]
+    rows = sorted(sorted(rows, key=lambda i: (-len(topics[i].passages), topics[i].id))[:_ON_MAP])
+    if not rows:
+        return {}
+    places = layout(centered[rows].astype(np.float64)).round(4).tolist()
+    return {topics[i].id: (x, y) for i, (x, y) in zip(rows, places, strict=True)}
 
 
 def _spaced(name: str) -> str:

@@ -48,7 +48,8 @@ class Locator:
 class Entry:
     """The question entry a passage is, or is a part of; all parts of one entry share its `id`.
 
-    `answer` is the span of the whole reference answer in the extracted text.
+    `answer` is the span of the whole reference answer in the extracted text; `difficulty` is
+    the word its author gave ("easy", "senior"), "" where there is none.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Entry:
     answer: tuple[int, int]
     part: int = 1
     parts: int = 1
+    difficulty: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ file costs time, never content.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,11 @@ from retrieval.encoder import Encoder, Progress, Vectors
 
 _SLICE = 64  # texts encoded between two saves: what an interruption can cost
 _PAGE = 500
+_SYSTEM = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+}
 
 
 class VectorCache:
@@ -26,11 +32,12 @@ class VectorCache:
 
     def __init__(self, path: Path, encoder: Encoder) -> None:
         self.encoder = encoder
+        self._path = path
         try:
             self._db = self._open(path)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise OSError(getattr(error, "sqlite_errorcode", 0), str(error), str(path)) from error
+        except sqlite3.OperationalError as error:
+            raise _system_error(error, path) from error
+        except sqlite3.DatabaseError:
             path.unlink()  # a damaged cache holds nothing that cannot be encoded again
             self._db = self._open(path)
         self.encoded = 0
@@ -87,8 +94,11 @@ class VectorCache:
 
     def _save(self, keys: Sequence[bytes], vectors: Iterable[NDArray[np.float32]]) -> None:
         rows = [(key, vector.tobytes()) for key, vector in zip(keys, vectors, strict=True)]
-        with self._db:
-            self._db.executemany("insert or replace into vectors values (?, ?)", rows)
+        try:
+            with self._db:
+                self._db.executemany("insert or replace into vectors values (?, ?)", rows)
+        except sqlite3.OperationalError as error:
+            raise _system_error(error, self._path) from error
 
     def _known(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
         found: dict[bytes, NDArray[np.float32]] = {}
@@ -101,3 +111,8 @@ class VectorCache:
 
     def _key(self, text: str) -> bytes:
         return hashlib.sha256(f"{self.encoder.fingerprint}\0{text}".encode("utf-8", "surrogatepass")).digest()
+
+
+def _system_error(error: sqlite3.OperationalError, path: Path) -> OSError:
+    """Return what SQLite met as the error of the system that it is."""
+    return OSError(_SYSTEM.get(error.sqlite_errorcode & 0xFF, errno.EIO), str(error), str(path))

@@ -14,7 +14,8 @@ from retrieval.errors import IndexMissingError, PrepdeskError
 from retrieval.library import default_home, quiet
 from retrieval.store import CURRENT
 from ui.desk import Desk
-from ui.jobs import Jobs
+from ui.jobs import EVALUATE, Jobs
+from ui.login import required
 from ui.pdf_page import PagePicture, draw
 from ui.safe_markdown import literal
 
@@ -39,9 +40,25 @@ def jobs() -> Jobs:
     return _jobs(str(home()))
 
 
+def evaluations() -> Jobs:
+    """Return the runner of background evaluations that all sessions share."""
+    return _evaluations(str(home()))
+
+
 def page_picture(file: Path, sha256: str, page: int, quote: str) -> PagePicture | None:
     """Return a page of a PDF with a quote marked; drawn once for each version of the file."""
     return _picture(str(file), sha256, page, quote)
+
+
+def require_login() -> None:
+    """Let nothing of the library be seen before a login, where one is set up."""
+    from ui.greeting import ask_to_log_in
+
+    with sentences_for_errors():
+        login = required()
+        if login and not st.user.get("is_logged_in"):
+            ask_to_log_in(login)
+            st.stop()
 
 
 @contextmanager
@@ -79,6 +96,11 @@ def _warm(opened: Desk) -> None:
 @st.cache_resource(show_spinner=False)
 def _jobs(folder: str) -> Jobs:
     return Jobs(Path(folder))
+
+
+@st.cache_resource(show_spinner=False)
+def _evaluations(folder: str) -> Jobs:
+    return Jobs(Path(folder), EVALUATE)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)

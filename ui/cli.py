@@ -355,19 +355,54 @@ def status(
         console.print_status(manifest, facts(home, folder, manifest), sources=sources)
 
 
+@command(epilog="Example: prep adapt")
+def adapt(
+    index: IndexOption = None,
+    keep_opened: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-opened/--forget-opened", help="Note in the library what you open in the app, or forget it."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the encoder on your own questions; keep the result only where it is measured to be better."""
+    from retrieval import Library
+    from ui import adapt_command
+
+    with Library(Home(index or default_home())) as library:
+        if keep_opened is not None:
+            print(adapt_command.keep_opened(library.home.path, keep_opened), file=sys.stderr)
+            return
+        result = adapt_command.run(library)
+    if as_json:
+        _print_json(result)
+    else:
+        print("\n".join(adapt_command.sentences(result)))
+
+
 @command(epilog="Example: prep ui --port 8600")
 def ui(
     index: IndexOption = None,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this machine.")] = 8501,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = True,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; others than this machine need a login.")
+    ] = "127.0.0.1",
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Ask for no login, whoever can reach the address.")
+    ] = False,
 ) -> None:
-    """Open the app in your browser, on this machine only."""
+    """Open the app in your browser, by default for this machine only."""
+    from ui.login import NO_AUTH, find_login, names_of
     from ui.server import command as server
 
+    names = names_of(host, None if no_auth else find_login(), no_auth=no_auth)
     _open_or_build(index).close()
     # The server takes this process's place, so that whatever stops `prep ui` stops it too.
-    command_line = server(port, headless=not browser)
-    os.execve(command_line[0], command_line, {**os.environ, "PREP_INDEX": str(index or default_home())})
+    command_line = server(port, headless=not browser, host=host, names=names)
+    environment = {**os.environ, "PREP_INDEX": str(index or default_home()), NO_AUTH: str(int(no_auth))}
+    os.execve(command_line[0], command_line, environment)
 
 
 def _open_or_build(index: Path | None, reranker: str | None = None) -> Library:

@@ -5,27 +5,27 @@ from __future__ import annotations
 import random
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from retrieval import Filters, Library
+from retrieval import Filters, Library, coverage, opened
 from retrieval.errors import QueryError
 from retrieval.manifest import Manifest
 from retrieval.status import facts
 from retrieval.text import one_line
 from retrieval.topics import TopicTree
-from retrieval.types import Answer, Passage, Related, Topic
+from retrieval.types import Answer, Citation, Locator, Passage, Related, Topic
 from ui import logic
-from ui.topic_map import Spot, spots
+from ui.anki import Note
+from ui.practice import Card, Point, Review, cards_of
 
 T = TypeVar("T")
 
 _KEPT = 256  # answers; an address that is opened again costs nothing
 _NEARBY = 8
 _EXAMPLES = 6
-_LOOKED_THROUGH = 400  # passages of a topic that are looked through for its questions
 _SAMPLE = 12  # passages of an area that are looked through for a question
 
 
@@ -55,9 +55,11 @@ class Desk:
         self._lock = threading.RLock()
         self._answers: _Kept[Reading] = _Kept()
         self._arounds: _Kept[Around] = _Kept()
+        self._cards: tuple[str, list[Card]] = ("", [])
+        self._reviews: _Kept[Review | None] = _Kept()
         self._examples: tuple[str, tuple[str, ...]] = ("", ())
+        self._noted: set[tuple[str, str]] = set()
         self._facts: dict[str, Any] = {}
-        self._spots: tuple[str, list[Spot]] = ("", [])
 
     @property
     def manifest(self) -> Manifest:
@@ -105,6 +107,13 @@ class Desk:
                 (generation, " ".join(question.split()), filters), lambda: self._read(question, filters)
             )
 
+    def note_opened(self, answer: Answer, passage: Locator) -> None:
+        """Note that a passage was opened for a question, once, where the person lets it be kept."""
+        found = next((h.passage.id for h in answer.hits if h.passage.locator == passage), None)
+        if found and (pair := (answer.question, found)) not in self._noted:
+            self._noted.add(pair)
+            opened.add_opened(self.library.home.path, *pair)
+
     def around(self, reading: Reading) -> Around:
         """Gather what is shown below an answer; asked for after it, so that the answer does not wait."""
         with self._lock:
@@ -120,19 +129,24 @@ class Desk:
         with self._lock:
             return self.library.find_topic(name)
 
-    def map(self) -> list[Spot]:
-        """Return the places of the topics on the map, worked out once for each generation."""
+    def questions(self, topic: Topic) -> list[str]:
+        """Return the questions to practise on a topic, as `Library.questions` orders them."""
+        with self._lock:
+            return self.library.questions(topic)
+
+    def cards(self) -> list[Card]:
+        """Return every question of the library to practise, gathered once for each generation."""
         with self._lock:
             generation = self.library.generation
-            if self._spots[0] != generation:
-                self._spots = (generation, spots(self.library.topic_tree))
-            return self._spots[1]
+            if self._cards[0] != generation:
+                self._cards = (generation, cards_of(self.library.searcher.dense.all_passages()))
+            return self._cards[1]
 
-    def questions(self, topic: Topic, n: int = 10) -> list[str]:
-        """Return questions of the entries of a topic, in the order they stand in."""
-        passages = self.passages(topic.passages[:_LOOKED_THROUGH])
-        asked = [one_line(p.entry.question) for p in passages if p.entry and p.entry.part == 1]
-        return list(dict.fromkeys(asked))[:n]
+    def review(self, card: Card, typed: str) -> Review | None:
+        """Set what a person typed against the reference answer of a question; None where the question is gone."""
+        with self._lock:
+            key = (self.library.generation, card.key, typed.strip())
+            return self._reviews.get(key, lambda: self._review(card, typed))
 
     def examples(self) -> tuple[str, ...]:
         """Return questions that the library answers, one from each of several areas; the same for one generation."""
@@ -169,6 +183,40 @@ class Desk:
         related = self.library.topic_tree.related(topic, 6) if topic else []
         return Around(tuple(logic.follow_ups(answer, nearby)), tuple(r for r in related if r.score > 0))
 
+    def notes(self, cards: Sequence[Card]) -> list[Note]:
+        """Return questions with their whole reference answers, for Anki."""
+        with self._lock:
+            found = self.library.searcher.dense.passages([card.passage for card in cards])
+            notes = []
+            for card in cards:
+                if not (passage := found.get(card.passage)) or not (entry := passage.entry):
+                    continue
+                path, where = passage.locator.path, self.library.locate(passage, entry.answer)
+                answer = self.library.text(path)[slice(*entry.answer)]
+                place = " · ".join(filter(None, (path, logic.position(where))))
+                notes.append(Note(card.key, entry.question, answer, place, passage.topics, logic.is_plain(path)))
+            return notes
+
+    def _review(self, card: Card, typed: str) -> Review | None:
+        dense, encoder = self.library.searcher.dense, self.library.searcher.encoder
+        first = dense.passages([card.passage]).get(card.passage)
+        if first is None or first.entry is None:
+            return None
+        entry, path = first.entry, first.locator.path
+        parts = sorted(dense.find({"entry": entry.id}), key=lambda p: p.locator.span)
+        start, end = entry.answer
+        answer = self.library.text(path)[start:end]
+        spans = coverage.key_points(entry.question, answer, encoder)
+        quotes = [answer[a:b] for a, b in spans]
+        like = coverage.likeness(entry.question, quotes, typed, encoder) if typed.strip() else [None] * len(spans)
+        points = []
+        for n, ((a, b), quote, score) in enumerate(zip(spans, quotes, like, strict=True), 1):
+            holder = next((p for p in reversed(parts) if p.locator.span[0] <= start + a), first)
+            place = self.library.locate(holder, (start + a, start + b))
+            covered = None if score is None else score >= coverage.load().threshold
+            points.append(Point(Citation(n, quote, place, holder.id), covered))
+        return Review(self.library.locate(first, entry.answer), tuple(points))
+
     def _topic(self, passage: str) -> Topic | None:
         """Return the guide or bank category a passage belongs to."""
         holding = {t.kind: t for t in self.library.topics() if passage in t.passages}
@@ -179,9 +227,9 @@ class _Kept(Generic[T]):
     """The values of the questions asked last."""
 
     def __init__(self) -> None:
-        self._values: OrderedDict[tuple[str, str, Filters | None], T] = OrderedDict()
+        self._values: OrderedDict[tuple[Hashable, ...], T] = OrderedDict()
 
-    def get(self, key: tuple[str, str, Filters | None], make: Callable[[], T]) -> T:
+    def get(self, key: tuple[Hashable, ...], make: Callable[[], T]) -> T:
         if key not in self._values:
             self._values[key] = make()
         self._values.move_to_end(key)

@@ -41,6 +41,9 @@ _STYLE = """
 [data-testid="stMarkdownContainer"] table { display: block; max-width: 100%; overflow-x: auto; }
 [class*="st-key-quoted"] { border-left: 3px solid #d98e04; padding-left: .6rem; border-radius: 4px; }
 [class*="st-key-quoted"] { background: rgba(217, 142, 4, .14); }
+[data-testid="stButtonGroup"] button[data-selected="true"] { font-weight: 650; }
+[data-testid="stButtonGroup"] button[data-selected="true"], [data-testid="stButtonGroup"] button[data-selected="true"] *
+  { color: inherit !important; }
 [data-testid="stMarkdownContainer"] td, [data-testid="stMarkdownContainer"] th { overflow-wrap: normal; }
 [class*="st-key-ask-"] button, [class*="st-key-topic-"] button { text-align: left; }
 @media (max-width: 640px) {
@@ -55,7 +58,7 @@ _STYLE = """
 _SCRIPT = """
 <script>
 (() => {
-  const field = () => document.querySelector('.st-key-q input');
+  const field = () => document.querySelector('.st-key-q input, [class*="st-key-mine-"] textarea');
   // A button with a tooltip stands twice in the page, for wide and for narrow windows; one of them is shown.
   const shown = (query) => [...document.querySelectorAll(query)].filter((e) => e.offsetParent);
   const cites = () => shown('[class*="st-key-cite-"] button');
@@ -79,6 +82,7 @@ _SCRIPT = """
     let seen = '', soon = 0;
     const reveal = () => {
       const panel = document.querySelector('.st-key-panel');
+      if (panel) panel.tabIndex = 0;  // it scrolls, by keys as well
       const mark = panel?.querySelector('.stMarkdownColoredBackground, [class*="st-key-quoted"]');
       if (!mark || mark.textContent === seen) return;
       seen = mark.textContent;

@@ -102,7 +102,7 @@ def run(
         else:
             done.append(evaluate_gold(library, task.questions, name=task.name, mode=mode, measures=measures))
     if task.questions and not task.own:
-        done[0] = _with_answers(done[0], task, library)
+        done[0] = with_answers(done[0], task, library)
     if against is not None:
         done.append(evaluate_run(done[0], load_run(against), name=against.stem, measures=measures))
     return done
@@ -117,7 +117,7 @@ def _check_sources(collection: Beir, library: Library) -> None:
         )
 
 
-def _with_answers(done: Evaluation, task: Task, library: Library) -> Evaluation:
+def with_answers(done: Evaluation, task: Task, library: Library) -> Evaluation:
     """Add what the answers are worth where there are quotes to hold them to, and what declining is where it is due."""
     answers = [library.ask(q.text) for q in task.questions]
     if all(span.quote for q in task.questions for span in q.spans):

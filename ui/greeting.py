@@ -5,6 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from ui import bootstrap
+from ui.jobs import Jobs
+from ui.login import Login
 from ui.safe_markdown import literal
 
 
@@ -30,6 +32,14 @@ def greet() -> None:
     show_outcome()
 
 
+def ask_to_log_in(login: Login) -> None:
+    """Ask for a login, with a button for every provider."""
+    st.title("Log in to read this library", anchor=False)
+    for provider in login.providers:
+        name = f"Log in with {literal(provider)}" if provider else "Log in"
+        st.button(name, type="primary", key=f"login-{provider}", on_click=st.login, args=(provider,))
+
+
 def _build() -> None:
     from ingest.bundled import bundled_corpus
 
@@ -37,14 +47,15 @@ def _build() -> None:
 
 
 @st.fragment(run_every=0.7)
-def show_progress() -> None:
-    """Show the running ingest with a way to cancel it; reload the page when it ends."""
-    progress = bootstrap.jobs().progress
+def show_progress(jobs: Jobs | None = None) -> None:
+    """Show a running job, by default the ingest, with a way to cancel it; reload the page when it ends."""
+    jobs = jobs or bootstrap.jobs()
+    progress = jobs.progress
     if progress.state != "running":
         st.rerun()
     with st.container(border=True, key="progress"):
         st.progress(progress.share, text=progress.words)
-        st.button("Cancel", icon=":material/close:", key="cancel", on_click=bootstrap.jobs().cancel)
+        st.button("Cancel", icon=":material/close:", key="cancel", on_click=jobs.cancel)
         st.caption("What is already in the library stays as it is until this is finished.")
 
 

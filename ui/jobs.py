@@ -1,4 +1,4 @@
-"""The one ingest that may run behind the app: started, watched, cancelled. No streamlit here."""
+"""What may run behind the app, one of a kind: an ingest, an evaluation. No streamlit here."""
 
 from __future__ import annotations
 
@@ -12,13 +12,35 @@ from pathlib import Path
 from typing import Any, Literal
 
 State = Literal["idle", "running", "done", "failed", "cancelled"]
-_STAGES = {"read": "Reading files", "encode": "Embedding passages", "write": "Writing the index"}
+_STAGES = {
+    "read": "Reading files",
+    "encode": "Embedding passages",
+    "write": "Writing the index",
+    "search-hybrid": "Asking the questions, hybrid",
+    "search-dense": "Asking the questions, dense",
+    "search-lexical": "Asking the questions, lexical",
+    "answer": "Measuring what is answered and what is declined",
+    "explain": "Looking at the misses",
+}
 _PATIENCE = 5.0  # seconds a cancelled process has to end by itself
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of job: its name, the module that runs it, and the command that does the same in a terminal."""
+
+    name: str
+    module: str
+    command: str
+
+
+INGEST = Kind("ingest", "ui.worker", "prep ingest")
+EVALUATE = Kind("evaluation", "ui.evaluation_worker", "prep eval")
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """Where the job stands; `report` is that of `ingest.pipeline.Report` once it is done."""
+    """Where the job stands; `report` is what its worker says once it is done."""
 
     state: State = "idle"
     stage: str = ""
@@ -38,10 +60,11 @@ class Progress:
 
 
 class Jobs:
-    """At most one ingest for one library home; safe to use from many sessions."""
+    """At most one job of a kind for one library home; safe to use from many sessions."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, kind: Kind = INGEST) -> None:
         self._home = home
+        self._kind = kind
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._progress = Progress()
@@ -51,10 +74,9 @@ class Jobs:
         with self._lock:
             return self._progress
 
-    def start(self, roots: Sequence[Path], *, remove: Sequence[str] = ()) -> bool:
-        """Start an ingest, or take sources out; return False, doing nothing, where one is running."""
-        options = [f"--remove={path}" for path in remove]
-        command = [sys.executable, "-m", "ui.worker", *options, "--", str(self._home), *map(str, roots)]
+    def start(self, roots: Sequence[Path] = (), *, options: Sequence[str] = ()) -> bool:
+        """Start the worker; return False, doing nothing, where one is running."""
+        command = [sys.executable, "-m", self._kind.module, *options, "--", str(self._home), *map(str, roots)]
         with self._lock:
             if self._progress.state == "running":
                 return False
@@ -67,11 +89,11 @@ class Jobs:
                 encoding="utf-8",
             )
             process = self._process
-        threading.Thread(target=self._watch, args=(process,), name="prepdesk-ingest", daemon=True).start()
+        threading.Thread(target=self._watch, args=(process,), name=f"prepdesk-{self._kind.name}", daemon=True).start()
         return True
 
     def cancel(self) -> None:
-        """End the ingest; what was live before stays live."""
+        """End the job; what was live before stays live."""
         with self._lock:
             process, running = self._process, self._progress.state == "running"
             if running:
@@ -95,7 +117,10 @@ class Jobs:
                 self._note(process, line)
         with self._lock:
             if self._process is process and self._progress.state == "running":
-                reason = f"the ingest ended by itself (exit code {process.returncode}); try it with: prep ingest"
+                kind = self._kind
+                reason = (
+                    f"the {kind.name} ended by itself (exit code {process.returncode}); try it with: {kind.command}"
+                )
                 self._progress = Progress("failed", error=reason)
 
     def _note(self, process: subprocess.Popen[str], line: str) -> None:

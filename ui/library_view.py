@@ -34,6 +34,13 @@ def show_facts(facts: dict[str, Any], manifest: Manifest) -> None:
     )
 
 
+def offer_logout() -> None:
+    """Offer to log out to whoever is logged in."""
+    if st.user.get("is_logged_in"):
+        name = st.user.get("email") or st.user.get("name") or ""
+        st.button(f"Log out {literal(str(name))}".strip(), key="logout", type="tertiary", on_click=st.logout)
+
+
 def show_adding(home: Path) -> None:
     """Offer the ways to add: files from this computer's browser, a folder of the machine the app runs on."""
     upload, folder = st.tabs(["Upload files", "Add a folder"])
@@ -81,7 +88,7 @@ def _add_folder(path: str) -> None:
 
 def start(roots: Sequence[Path], remove: Sequence[str] = ()) -> None:
     """Start the job, or say that one is running."""
-    if not bootstrap.jobs().start(roots, remove=remove):
+    if not bootstrap.jobs().start(roots, options=[f"--remove={path}" for path in remove]):
         st.session_state["refused"] = ["Another ingest is running; wait for it or cancel it."]
 
 

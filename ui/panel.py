@@ -13,16 +13,24 @@ from ui.desk import Desk
 from ui.safe_markdown import NOWHERE, Part, literal
 
 
-def show_source(desk: Desk, passage: Locator, quote: Locator | None, on_close: Callable[[], None]) -> None:
-    """Show a passage, and where a quote of it is given, that quote marked."""
+def show_source(
+    desk: Desk,
+    passage: Locator,
+    quote: Locator | None,
+    on_close: Callable[[], None] | None = None,
+    *,
+    context: int = logic.CONTEXT,
+) -> None:
+    """Show a passage, and where a quote of it is given, that quote marked; it can be closed where `on_close`."""
     shown = quote or passage
     with st.container(border=True, key="panel"):
         with st.container(horizontal=True, vertical_alignment="center", wrap=False):
             st.markdown(f"**{logic.place(shown)}**", width="stretch")
-            st.button("Close", key="close", icon=":material/close:", type="tertiary", on_click=on_close)
+            if on_close:
+                st.button("Close", key="close", icon=":material/close:", type="tertiary", on_click=on_close)
         st.caption(literal(shown.path))
         text = desk.text(passage.path)
-        parts = logic.excerpt(text, passage.span, quote.span if quote else NOWHERE, path=passage.path)
+        parts = logic.excerpt(text, passage.span, quote.span if quote else NOWHERE, path=passage.path, context=context)
         if shown.page is None or not shown.path.lower().endswith(".pdf"):
             show_parts(parts)
             return

@@ -1,6 +1,7 @@
 """Screenshots of every page, light and dark: `python -m ui.screenshots [HOME [FOLDER]]`, by default into docs/.
 
 Needs the `dev` extra (playwright) and a Chromium: CHROMIUM, the system's, or Playwright's own.
+Where no evaluation is kept in the library, one is run first.
 """
 
 from __future__ import annotations
@@ -9,17 +10,20 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from retrieval.library import default_home
+from retrieval.types import MODES
+from ui import evaluation_worker
+from ui.evaluations import load_all
 from ui.server import serving
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 BROWSER_FLAGS = (
     "--no-sandbox",
@@ -34,11 +38,18 @@ _SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A page to picture once `sign` stands on it."""
+    """A page to picture once `sign` stands on it, and `act`, where there is one, was done."""
 
     name: str
     path: str
     sign: str
+    act: Callable[[Page], None] | None = None
+
+
+def _answer(page: Page) -> None:
+    page.get_by_label("Your answer").fill("Lasso sets weights to exactly zero, so I take it when few features matter.")
+    page.get_by_role("button", name="Show the answer").click()
+    page.wait_for_selector(".st-key-grades")
 
 
 SHOTS = (
@@ -47,6 +58,9 @@ SHOTS = (
     Shot("abstention", f"/?q={quote('How do I bake sourdough bread?')}", ".st-key-abstention"),
     Shot("topics", "/topics", '[data-testid="stVegaLiteChart"] svg'),
     Shot("topic", "/topics?t=Dropout", '[data-testid="stVegaLiteChart"] svg'),
+    Shot("practice", "/practice?on=regularization", '[class*="st-key-mine-"] textarea'),
+    Shot("review", "/practice?on=regularization", '[class*="st-key-mine-"] textarea', _answer),
+    Shot("evaluate", "/evaluate", '[data-testid="stVegaLiteChart"] svg'),
     Shot("library", "/library", '[data-testid="stDataFrame"]'),
 )
 
@@ -58,6 +72,8 @@ def take(home: Path, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     found = (os.environ.get("CHROMIUM"), shutil.which("chromium"), shutil.which("google-chrome"))
     path = next((p for p in found if p), None)
+    if not load_all(home)[0]:
+        evaluation_worker.main([*(f"--mode={mode}" for mode in MODES), "--", str(home)])
     with (
         tempfile.TemporaryDirectory() as elsewhere,
         serving(home, Path(elsewhere)) as address,
@@ -74,6 +90,8 @@ def _take(browser: Browser, address: str, shot: Shot, scheme: Literal["light", "
     page = context.new_page()
     page.goto(address + shot.path)
     page.wait_for_selector(shot.sign, timeout=60_000)
+    if shot.act:
+        shot.act(page)
     page.wait_for_function('!document.querySelector(\'[data-stale="true"], [data-testid="stSpinner"]\')')
     page.wait_for_timeout(800)  # fonts and the chart's own drawing
     file = folder / f"{shot.name}-{scheme}.png"

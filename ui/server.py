@@ -13,24 +13,22 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from ui.login import LOOPBACK
 
 APP = Path(__file__).with_name("app.py")
 ADDRESS = "127.0.0.1"
 
 FLAGS = (
-    f"--server.address={ADDRESS}",
     "--server.enableCORS=true",
     "--server.enableXsrfProtection=true",
     "--server.enableStaticServing=false",
     "--server.enableAgentApi=false",
     "--server.fileWatcherType=none",
     "--server.showEmailPrompt=false",
-    # A name that someone else's page resolves to 127.0.0.1 (DNS rebinding) is no way in.
-    f"--server.allowedHosts={ADDRESS}",
-    "--server.allowedHosts=localhost",
     "--browser.gatherUsageStats=false",
     "--client.toolbarMode=minimal",
     "--client.showErrorDetails=none",
@@ -38,21 +36,31 @@ FLAGS = (
 )
 
 
-def command(port: int, *, headless: bool) -> list[str]:
-    """Return the command that starts the app on a port of this machine."""
-    more = (f"--server.port={port}", f"--server.headless={str(headless).lower()}")
-    return [sys.executable, "-m", "streamlit", "run", str(APP), *FLAGS, *more]
+def command(port: int, *, headless: bool, host: str = ADDRESS, names: Sequence[str] = LOOPBACK) -> list[str]:
+    """Return the command that starts the app on a port, by default for this machine only.
+
+    It answers to `names` alone: a name that someone else's page resolves to this machine (DNS
+    rebinding) is no way in.
+    """
+    more = (f"--server.address={host}", f"--server.port={port}", f"--server.headless={str(headless).lower()}")
+    allowed = (f"--server.allowedHosts={name}" for name in names)
+    return [sys.executable, "-m", "streamlit", "run", str(APP), *FLAGS, *more, *allowed]
+
+
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind((ADDRESS, 0))
+        return int(listener.getsockname()[1])
 
 
 @contextmanager
-def serving(home: Path, folder: Path) -> Iterator[str]:
-    """Run the app on a free port, with `folder` as its working and home folder; yield its address.
+def serving(home: Path, folder: Path, port: int | None = None) -> Iterator[str]:
+    """Run the app on a port, by default a free one, with `folder` as its working and home folder; yield its address.
 
     Raises RuntimeError, with the log, where it does not come up within 30 seconds.
     """
-    with socket.socket() as listener:
-        listener.bind((ADDRESS, 0))
-        port = int(listener.getsockname()[1])
+    port = port or free_port()
     log = folder / "server.log"
     environment = {**os.environ, "PREP_INDEX": str(home), "HOME": str(folder)}
     with log.open("w") as out:

@@ -1,30 +1,27 @@
-"""Where topics stand on the map: near where their passages mean alike. No streamlit here.
-
-The layout is metric multidimensional scaling of the angles between centered mean vectors
-(SMACOF: de Leeuw 1977), started from the two main components, so that it is the same for
-the same library. 400 topics take about 0.2 s.
-"""
+"""What stands on the map of the topics, and which names fit beside their dots. No streamlit here."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Literal
 
 from retrieval.topics import TopicTree
 from retrieval.types import Topic
 
-MOST = 400  # topics on the map, the largest ones; more cannot be told apart
-_ROUNDS = 80
-_GAP = 0.035  # of the width of the map, kept between neighbors so that each can be clicked
-
-Floats = NDArray[np.float64]
+# The picture that names are laid out for, in pixels. A wider one only pulls them apart.
+_WIDTH, _HEIGHT, _MARGIN = 460, 330, 36
+_LETTER, _LINE = 6.4, 15  # of a name at 12 pixels
+_LONGEST = 26  # letters of a name on the map
+_DOT = 9  # half of a large dot
+_Align = Literal["left", "center", "right"]
+_Side = tuple[int, int, _Align, float, float]  # of the name: dx and dy from the dot, anchor, its middle
+_Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A topic on the map; `x` and `y` are in [0, 1], `area` is the name of what it lies in."""
+    """A topic on the map; `x` and `y` are about 0 to 1, `area` is the name of what it lies in."""
 
     topic: Topic
     area: str
@@ -32,74 +29,59 @@ class Spot:
     y: float
 
 
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A name beside a dot: above it, below it, or on a side."""
+
+    id: str
+    text: str
+    dx: int
+    dy: int
+    align: _Align
+
+
 def spots(tree: TopicTree) -> list[Spot]:
-    """Lay out the guides and bank categories of a library, or its areas where it has neither."""
-    rows = [i for i, t in enumerate(tree.topics) if t.kind in ("guide", "category")]
-    rows = rows or [i for i, t in enumerate(tree.topics) if t.kind == "area"]
-    rows = sorted(sorted(rows, key=lambda i: (-len(tree.topics[i].passages), tree.topics[i].id))[:MOST])
-    if not rows:
-        return []
+    """Return the topics that have a place, in tree order."""
     areas = {t.id: t.name for t in tree.topics if t.kind == "area"}
-    places = layout(np.asarray(tree.means[rows] - tree.center, dtype=np.float64))
-    return [
-        Spot(topic, areas.get(topic.parent or "", "other"), float(x), float(y))
-        for topic, (x, y) in zip((tree.topics[i] for i in rows), places, strict=True)
-    ]
+    return [Spot(t, areas.get(t.parent or "", "other"), *tree.places[t.id]) for t in tree.topics if t.id in tree.places]
 
 
-def layout(vectors: Floats) -> Floats:
-    """Return a place in the unit square for every vector, `(n, 2)`; like vectors lie near each other."""
-    count = len(vectors)
-    if count == 1:
-        return np.full((1, 2), 0.5)
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    wanted = np.maximum(np.arccos(np.clip(unit @ unit.T, -1.0, 1.0)), 0.05)
-    places = _start(unit)
-    for _ in range(_ROUNDS):
-        gaps = _distances(places)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            pull = np.where(gaps > 1e-9, wanted / gaps, 0.0)
-        transform = -pull
-        np.fill_diagonal(transform, 0.0)
-        np.fill_diagonal(transform, -transform.sum(axis=1))
-        places = transform @ places / count
-    return _apart(_into_square(places))
+def labels(found: Sequence[Spot], wanted: Iterable[str], *, spare: Sequence[Spot] = ()) -> list[Label]:
+    """Name the wanted topics, the first ones first; a name that would cover another is left out.
+
+    Nor does a name cover the dot of a named topic, or one of `spare`.
+    """
+    by_id = {spot.topic.id: spot for spot in found}
+    named = [by_id[id_] for id_ in dict.fromkeys(wanted) if id_ in by_id]
+    taken: list[_Box] = [_box(*_pixel(spot), 2 * _DOT, 2 * _DOT) for spot in (*named, *spare)]
+    made: list[Label] = []
+    for spot in named:
+        name = spot.topic.name
+        text = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1].rstrip()}…"
+        x, y = _pixel(spot)
+        width = _LETTER * len(text)
+        sides: tuple[_Side, ...] = (
+            (0, -17, "center", x, y - 17),
+            (0, 17, "center", x, y + 17),
+            (12, 0, "left", x + 12 + width / 2, y),
+            (-12, 0, "right", x - 12 - width / 2, y),
+        )
+        for dx, dy, align, middle, line in sides:
+            box = _box(middle, line, width, _LINE)
+            if box[0] >= -_MARGIN and box[2] <= _WIDTH + _MARGIN and not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                made.append(Label(spot.topic.id, text, dx, dy, align))
+                break
+    return made
 
 
-def _start(unit: Floats) -> Floats:
-    """Return the two main components, signs fixed, with a little spread so that equal vectors are not one point."""
-    centered = unit - unit.mean(axis=0)
-    left, scale, _ = np.linalg.svd(centered, full_matrices=False)
-    start = np.zeros((len(unit), 2))
-    kept = min(2, left.shape[1])
-    start[:, :kept] = left[:, :kept] * scale[:kept]
-    signs = np.sign(start[np.argmax(np.abs(start), axis=0), [0, 1]])
-    angle = np.arange(len(unit)) * 2.399963  # the golden angle
-    return np.asarray(start * np.where(signs == 0, 1, signs) + 1e-3 * np.stack([np.cos(angle), np.sin(angle)], axis=1))
+def _pixel(spot: Spot) -> tuple[float, float]:
+    return spot.x * _WIDTH, (1 - spot.y) * _HEIGHT
 
 
-def _distances(places: Floats) -> Floats:
-    return np.asarray(np.linalg.norm(places[:, None, :] - places[None, :, :], axis=-1))
+def _box(x: float, y: float, width: float, height: float) -> _Box:
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
-def _into_square(places: Floats) -> Floats:
-    low, high = places.min(axis=0), places.max(axis=0)
-    return np.asarray((places - low) / np.maximum(high - low, 1e-9))
-
-
-def _apart(places: Floats) -> Floats:
-    """Push neighbors that cover each other a little apart."""
-    gap = min(_GAP, 0.8 / np.sqrt(len(places)))
-    for _ in range(40):
-        ways = places[:, None, :] - places[None, :, :]
-        gaps = np.linalg.norm(ways, axis=-1)
-        np.fill_diagonal(gaps, 1.0)
-        near = gaps < gap
-        if not near.any():
-            break
-        with np.errstate(divide="ignore", invalid="ignore"):
-            push = np.where(
-                near[..., None], ways / np.maximum(gaps, 1e-6)[..., None] * (gap - gaps)[..., None] / 2, 0.0
-            )
-        places = places + push.sum(axis=1)
-    return np.clip(places, -0.05, 1.05)
+def _overlap(a: _Box, b: _Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -11,12 +12,28 @@ from retrieval.types import Topic
 from ui import logic
 from ui.answer_view import ask_elsewhere
 from ui.desk import Desk
+from ui.practice import PRACTISED_KINDS
 from ui.safe_markdown import literal
+from ui.topic_map import labels, spots
 
+_NAMED = 40  # of the largest topics are named where no topic is open, as far as their names fit
 _NEAR = ":material/hub:"
 _KINDS = {"area": "area", "guide": "guide", "section": "section", "category": "bank category", "tag": "tag"}
 # Okabe and Ito's colors, told apart by most color-blind eyes, in shades that stand out on light and dark.
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#8a6fd1", "#7f7f7f", "#a0522d", "#5f9ea0")
+_COLORS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#b8860b",
+    "#56b4e9",
+    "#8a6fd1",
+    "#7f7f7f",
+    "#a0522d",
+    "#5f9ea0",
+    "#aa4499",
+    "#999933",
+)
 
 
 def open_topic(id_: str) -> None:
@@ -35,10 +52,19 @@ def close_topic() -> None:
     st.query_params.pop("t", None)
 
 
-def show_map(desk: Desk, focus: Topic | None, near: set[str]) -> None:
+def show_map(desk: Desk, focus: Topic | None, near: Sequence[str]) -> None:
     """Draw the map; a click on a dot opens its topic."""
     import altair as alt
 
+    found = spots(desk.topics)
+    if not found:
+        st.caption("The map is drawn when the library is read the next time.")
+        return
+    if focus:
+        named = labels(found, [focus.id, *near])
+    else:
+        by_size = sorted(found, key=lambda s: (-len(s.topic.passages), s.topic.id))
+        named = labels(found, [s.topic.id for s in by_size[:_NAMED]], spare=found)
     rows = [
         {
             "id": spot.topic.id,
@@ -48,12 +74,9 @@ def show_map(desk: Desk, focus: Topic | None, near: set[str]) -> None:
             "x": spot.x,
             "y": spot.y,
             "lit": 1.0 if not focus or spot.topic.id == focus.id else 0.9 if spot.topic.id in near else 0.2,
-            "label": spot.topic.name if focus and spot.topic.id in {focus.id, *near} else "",
         }
-        for spot in desk.map()
+        for spot in found
     ]
-    if not rows:
-        return
     areas = sorted({str(row["area"]) for row in rows})
     ink = "#ece7df" if st.context.theme.type == "dark" else "#23201b"
     axis: dict[str, Any] = {"axis": None, "scale": alt.Scale(domain=[-0.08, 1.08])}
@@ -70,8 +93,23 @@ def show_map(desk: Desk, focus: Topic | None, near: set[str]) -> None:
         tooltip=[alt.Tooltip("topic:N"), alt.Tooltip("area:N"), alt.Tooltip("passages:Q")],
     )
     pick = alt.selection_point(name="pick", fields=["id"], on="click", empty=False)
-    names = places.mark_text(dy=-15, fontSize=12, color=ink, limit=160, tooltip=None).encode(text="label:N")
-    chart = alt.layer(dots.add_params(pick), names).properties(height=540)
+    texts = {label.id: label for label in named}
+    sides = {(label.dx, label.dy, label.align) for label in named}
+    names = [
+        alt.Chart(
+            alt.InlineData(
+                values=[
+                    {**row, "label": texts[str(row["id"])].text}
+                    for row in rows
+                    if (own := texts.get(str(row["id"]))) and (own.dx, own.dy, own.align) == side
+                ]
+            )
+        )
+        .mark_text(dx=side[0], dy=side[1], align=side[2], fontSize=12, color=ink, tooltip=None)
+        .encode(x=alt.X("x:Q", **axis), y=alt.Y("y:Q", **axis), text="label:N")
+        for side in sorted(sides)
+    ]
+    chart = alt.layer(dots.add_params(pick), *names).properties(height=600)
     st.altair_chart(
         chart, key="map", on_select=_picked, selection_mode="pick", alt="Map of the topics: near means alike in meaning"
     )
@@ -106,8 +144,8 @@ def _topic_button(topic: Topic) -> None:
     st.button(name, key=f"tree-{topic.id}", type="tertiary", wrap=True, on_click=open_topic, args=(topic.id,))
 
 
-def show_topic(desk: Desk, topic: Topic) -> set[str]:
-    """Show a topic with its related topics and its questions; return the ids of the related ones."""
+def show_topic(desk: Desk, topic: Topic) -> list[str]:
+    """Show a topic with its related topics and its questions; return the ids of the related ones, nearest first."""
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.subheader(logic.topic_name(topic, desk.topics.topics), anchor=False, width="stretch")
         st.button("All topics", key="all-topics", icon=":material/close:", type="tertiary", on_click=close_topic)
@@ -116,6 +154,8 @@ def show_topic(desk: Desk, topic: Topic) -> set[str]:
     if questions:
         st.markdown("###### Practise", anchors=False)
         ask_elsewhere(questions)
+        if topic.kind in PRACTISED_KINDS and st.button("Practise them", key="practise", icon=":material/school:"):
+            st.switch_page("app_pages/practice.py", query_params={"on": topic.name})
     related = [r for r in desk.related(topic) if r.score > 0]
     if related:
         st.markdown("###### Related", anchors=False)
@@ -132,4 +172,4 @@ def show_topic(desk: Desk, topic: Topic) -> set[str]:
         with st.container(horizontal=True, gap="xsmall"):
             for section in sections:
                 st.button(logic.label(section.name), key=f"in-{section.id}", on_click=open_topic, args=(section.id,))
-    return {item.topic.id for item in related}
+    return [item.topic.id for item in related]

@@ -33,21 +33,23 @@ def main(arguments: Sequence[str]) -> int:
     home = Home(given.home)
     try:
         if given.remove:
-            report = take_out(home, given.remove, _step)
+            report = take_out(home, given.remove, step)
         else:
-            report = ingest(home, given.roots, wait=5.0, progress=_step)
+            report = ingest(home, given.roots, wait=5.0, progress=step)
     except PrepdeskError as error:
-        _say(error=" ".join(str(error).split()))
+        say(error=" ".join(str(error).split()))
         return 1
-    _say(report=asdict(report))
+    say(report=asdict(report))
     return 0
 
 
-def _step(stage: str, done: int, total: int) -> None:
-    _say(stage=stage, done=done, total=total)
+def step(stage: str, done: int, total: int) -> None:
+    """Tell how far a stage is."""
+    say(stage=stage, done=done, total=total)
 
 
-def _say(**facts: Any) -> None:
+def say(**facts: Any) -> None:
+    """Print one JSON line, at once."""
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
 

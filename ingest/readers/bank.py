@@ -21,6 +21,7 @@ from retrieval.text import one_line
 QUESTION = ("question", "q", "prompt", "title", "front")
 ANSWER = ("answer", "a", "reference_answer", "reference", "solution", "response", "back")
 TOPICS = ("category", "topic", "section", "subject", "deck", "tags", "topics", "keywords")
+DIFFICULTY = ("difficulty", "level")
 LISTS = ("questions", "entries", "items", "bank", "cards", "data")
 _LEFT_OUT = {"id", "guide", "difficulty", "level", "source", "url", "link", "related"}
 
@@ -80,6 +81,7 @@ def bank_document(
                 heading=tuple(_texts(names.get("category")))[:1],
                 topics=tuple(dict.fromkeys(t for name in TOPICS for t in _texts(names.get(name)))),
                 lines=where,
+                difficulty=one_line(_field(names, DIFFICULTY)).casefold(),
             )
         )
         parts.append(laid)

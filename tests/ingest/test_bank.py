@@ -26,6 +26,7 @@ def test_entries_carry_question_answer_topics_and_lines(tmp_path: Path) -> None:
     assert document.text[slice(*first.answer)].startswith("A classifier that always predicts")
     assert first.topics == ("evaluation", "accuracy", "imbalance")
     assert first.lines == (3, 10)
+    assert first.difficulty == "easy"
     assert document.lines(first.answer) == (6, 7)
     assert document.lines(document.entries[1].answer) == (14, 14)
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import pytest
+from playwright.sync_api import Browser, Dialog, Page, Request, sync_playwright
 
 from ingest.pipeline import ingest
 from retrieval.encoder import Encoder
 from retrieval.store import Home
+from tests.browser import find_chromium
+from tests.ui.runs import evaluate, write_gold
+from ui.screenshots import BROWSER_FLAGS
 from ui.server import serving
 
 REGULARIZATION = r"""---
@@ -74,11 +80,13 @@ BANK = """questions:
       The bootstrap estimates the sampling distribution of a statistic by drawing many samples with replacement
       from the data at hand and computing the statistic on each of them.
     category: statistics
+    difficulty: hard
   - question: What is a p-value?
     answer: >-
       A p-value is the probability of data at least as extreme as those observed if the null hypothesis were true.
       It is not the probability that the null hypothesis is true.
     category: statistics
+    difficulty: easy
 """
 
 HOSTILE = """# Quokka husbandry
@@ -112,6 +120,37 @@ PDF_PAGES = (
     "In tuning a Kalman filter, a Kalman gain that stays near zero is a sign of too small a process noise.",
     "Robust Kalman filters limit the Kalman gain where a measurement is far from what was predicted.",
 )
+
+
+WAIT = 30_000  # milliseconds
+
+
+class Visit:
+    """A page with a record of what it asked for beyond this machine, and of what popped up."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.strangers: list[str] = []
+        self.dialogs: list[str] = []
+        page.on("request", self._note)
+        page.on("dialog", self._dismiss)
+
+    def _note(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob") and parts.hostname not in ("127.0.0.1", "localhost"):
+            self.strangers.append(request.url)
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def open(self, path: str = "/") -> Page:
+        self.page.goto(self.address + path)
+        return self.page
+
+    def ask(self, question: str) -> Page:
+        return self.open(f"/?q={quote(question)}")
 
 
 @dataclass(frozen=True)
@@ -165,7 +204,47 @@ def room(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder, encoders: P
 
 
 @pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A Chromium."""
+    path = find_chromium()
+    assert path, "there is no Chromium for the browser tests; run: python -m tests.browser"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=list(BROWSER_FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
 def address(room: Room, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the app on the small library."""
-    with serving(room.home, tmp_path_factory.mktemp("elsewhere")) as running:
+    """The address of the app on the small library, with one evaluation in it."""
+    base = tmp_path_factory.mktemp("elsewhere")
+    home = shutil.copytree(room.home, base / "home", symlinks=True)
+    evaluate(home, write_gold(base / "gold.jsonl"), "hybrid", "lexical")
+    with serving(home, base) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def own_address(room: Room, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an app whose library the test may change."""
+    base = tmp_path_factory.mktemp("own")
+    shutil.copytree(room.home, base / "home", symlinks=True)
+    with serving(base / "home", base) as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visit]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(WAIT)
+    yield Visit(context.new_page(), address)
+    context.close()
+
+
+@pytest.fixture
+def own_visit(browser: Browser, own_address: str) -> Iterator[Visit]:
+    """A visit to a library that may be changed."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(WAIT)
+    yield Visit(context.new_page(), own_address)
+    context.close()

@@ -25,14 +25,14 @@ def open_page(monkeypatch: pytest.MonkeyPatch, home: Path, page: str, **address:
     return at
 
 
-@pytest.mark.parametrize("page", ["topics", "library"])
+@pytest.mark.parametrize("page", ["topics", "practice", "evaluate", "library"])
 def test_every_page_greets_where_there_is_no_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, page: str) -> None:
     """This test ensures that an empty library opens on every page."""
     at = open_page(monkeypatch, tmp_path / "nothing", page)
     assert [t.value for t in at.title] == ["Your library is empty"]
 
 
-@pytest.mark.parametrize("page", ["ask", "topics", "library"])
+@pytest.mark.parametrize("page", ["ask", "topics", "practice", "evaluate", "library"])
 def test_every_page_tells_a_damaged_index_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, page: str
 ) -> None:

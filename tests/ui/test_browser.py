@@ -2,76 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import find_chromium
-from tests.ui.conftest import Room
-from ui.server import serving
+from tests.ui.conftest import WAIT, Visit
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 LASSO = "When do you prefer the lasso over ridge regression?"
-WAIT = 30_000
-
-
-class Visit:
-    """A page with a record of what it asked for beyond this machine, and of what popped up."""
-
-    def __init__(self, page: Page, address: str) -> None:
-        self.page = page
-        self.address = address
-        self.strangers: list[str] = []
-        self.dialogs: list[str] = []
-        page.on("request", self._note)
-        page.on("dialog", self._dismiss)
-
-    def _note(self, request: Request) -> None:
-        parts = urlsplit(request.url)
-        if parts.scheme not in ("data", "blob") and parts.hostname not in ("127.0.0.1", "localhost"):
-            self.strangers.append(request.url)
-
-    def _dismiss(self, dialog: Dialog) -> None:
-        self.dialogs.append(dialog.message)
-        dialog.dismiss()
-
-    def open(self, path: str = "/") -> Page:
-        self.page.goto(self.address + path)
-        return self.page
-
-    def ask(self, question: str) -> Page:
-        return self.open(f"/?q={quote(question)}")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = find_chromium()
-    assert path, "there is no Chromium for the browser tests; run: python -m tests.browser"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def visit(browser: Browser, address: str) -> Iterator[Visit]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(WAIT)
-    yield Visit(context.new_page(), address)
-    context.close()
+PAGES = {  # what stands on every page once it is drawn
+    f"/?q={quote(LASSO)}": ".st-key-panel .stMarkdownColoredBackground",
+    f"/?q={quote('Which visa do I need for a layover in Doha?')}": ".st-key-abstention",
+    "/topics?t=Regularization": '[data-testid="stVegaLiteChart"] svg',
+    "/practice": "textarea",
+    "/evaluate": '[data-testid="stVegaLiteChart"] svg',
+    "/library": '[data-testid="stDataFrame"]',
+}
 
 
 def marked(page: Page) -> str:
@@ -238,23 +187,14 @@ def test_a_narrow_window_needs_no_sideways_scrolling(browser: Browser, address: 
     page.locator(".st-key-cite-2 button:visible").click()
     expect(page.locator(".st-key-panel")).to_be_in_viewport(timeout=WAIT)
     assert page.evaluate(WIDTH) <= 380
-    for path, sign in (("/topics", '[data-testid="stVegaLiteChart"] svg'), ("/library", '[data-testid="stDataFrame"]')):
+    for path, sign in PAGES.items():
         page.goto(address + path)
-        expect(page.locator(sign)).to_be_visible(timeout=WAIT)
+        expect(page.locator(sign).first).to_be_visible(timeout=WAIT)
         assert page.evaluate(WIDTH) <= 380, path
     context.close()
 
 
 WIDTH = "document.querySelector('[data-testid=\"stMain\"]').scrollWidth"
-
-
-@pytest.fixture(scope="module")
-def own_address(room: Room, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an app whose library the test may change."""
-    base = tmp_path_factory.mktemp("own")
-    shutil.copytree(room.home, base / "home", symlinks=True)
-    with serving(base / "home", base) as running:
-        yield running
 
 
 def test_an_uploaded_file_can_be_asked(browser: Browser, own_address: str) -> None:
@@ -311,12 +251,7 @@ def test_text_has_the_contrast_of_wcag_aa(browser: Browser, address: str, scheme
     """This test ensures that every visible text on every page has a contrast of 4.5 to 1, in light and dark."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
     page = context.new_page()
-    for path, sign in (
-        (f"/?q={quote(LASSO)}", ".st-key-panel .stMarkdownColoredBackground"),
-        (f"/?q={quote('Which visa do I need for a layover in Doha?')}", ".st-key-abstention"),
-        ("/topics?t=Regularization", '[data-testid="stVegaLiteChart"] svg'),
-        ("/library", '[data-testid="stDataFrame"]'),
-    ):
+    for path, sign in PAGES.items():
         page.goto(address + path)
         expect(page.locator(sign).first).to_be_visible(timeout=WAIT)
         expect(page.locator('[data-stale="true"]')).to_have_count(0)

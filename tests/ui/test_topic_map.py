@@ -1,37 +1,41 @@
-"""The layout of the map."""
+"""The names on the map."""
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
+from itertools import pairwise
 
-from ui.topic_map import layout
+from hypothesis import given
+from hypothesis import strategies as st
 
+from retrieval.types import Topic
+from ui.topic_map import _HEIGHT, _LETTER, _LINE, _WIDTH, Spot, labels
 
-def test_like_vectors_lie_near_each_other() -> None:
-    """This test ensures that three bundles of directions make three heaps."""
-    chance = np.random.default_rng(7)
-    centers = np.eye(8)[:3]
-    vectors = np.concatenate([c + 0.1 * chance.normal(size=(5, 8)) for c in centers])
-    places = layout(vectors)
-    middles = np.stack([places[5 * i : 5 * i + 5].mean(axis=0) for i in range(3)])
-    inside = max(float(np.linalg.norm(places[5 * i : 5 * i + 5] - middles[i], axis=1).max()) for i in range(3))
-    between = min(float(np.linalg.norm(middles[a] - middles[b])) for a, b in ((0, 1), (0, 2), (1, 2)))
-    assert inside < between / 2
+PLACES = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.integers(3, 40)), min_size=1, max_size=30)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 60])
-def test_every_topic_has_a_place_of_its_own(count: int) -> None:
-    """This test ensures that few topics, and topics that are all the same, are laid out in the square."""
-    places = layout(np.ones((count, 4)))
-    assert places.shape == (count, 2)
-    assert np.isfinite(places).all()
-    assert (places >= -0.06).all()
-    assert (places <= 1.06).all()
-    assert len({tuple(p) for p in places.round(4).tolist()}) == count
+def spot(n: int, x: float, y: float, length: int) -> Spot:
+    return Spot(Topic(f"guide/{n}", "x" * length, "guide", None, ("p",)), "area", x, y)
 
 
-def test_the_layout_is_the_same_every_time() -> None:
-    """This test ensures that the map does not turn over when the page is opened again."""
-    vectors = np.random.default_rng(1).normal(size=(20, 6))
-    assert np.array_equal(layout(vectors), layout(vectors))
+@given(PLACES)
+def test_names_never_cover_each_other(places: list[tuple[float, float, int]]) -> None:
+    """This test ensures that of any crowd of dots only names that can be read are shown, the first one first."""
+    found = [spot(n, *place) for n, place in enumerate(places)]
+    by_id = {s.topic.id: s for s in found}
+    made = labels(found, by_id)
+    boxes = []
+    for label in made:
+        own, width = by_id[label.id], _LETTER * len(label.text)
+        shift = {"center": 0.0, "left": width / 2, "right": -width / 2}[label.align]
+        boxes.append((own.x * _WIDTH + label.dx + shift, (1 - own.y) * _HEIGHT + label.dy, width))
+    for n, (x, y, width) in enumerate(boxes):
+        for other_x, other_y, other_width in boxes[n + 1 :]:
+            assert abs(x - other_x) >= (width + other_width) / 2 - 1e-6 or abs(y - other_y) >= _LINE - 1e-6
+    order = [int(label.id.removeprefix("guide/")) for label in made]
+    assert all(a < b for a, b in pairwise(order))
+
+
+def test_a_lone_name_stands_above_its_dot_and_is_cut_where_it_is_long() -> None:
+    """This test ensures that the open topic is named."""
+    (label,) = labels([spot(1, 0.5, 0.5, 40)], ["guide/1", "guide/unknown"])
+    assert (label.dx, label.dy, label.text) == (0, -17, "x" * 25 + "…")

@@ -8,7 +8,7 @@ from retrieval.errors import IndexMissingError
 from retrieval.types import PASSAGE_KINDS
 from ui import bootstrap, logic
 from ui.answer_view import ask_buttons, show_abstention, show_answer, show_next, show_passages
-from ui.ask_state import choose, close_panel, forget_panel, opened, remember
+from ui.ask_state import choice, choose, close_panel, forget_panel, opened, remember
 from ui.desk import filter_sources, filter_topics, filters_of
 from ui.panel import show_source
 
@@ -48,6 +48,8 @@ with bootstrap.sentences_for_errors():
 
     reading = desk.read(question or "", filters_of(kinds, names, sources))
     passage, quote = opened(reading.answer)
+    if passage and choice():  # opened by hand, not the first citation that opens by itself
+        desk.note_opened(reading.answer, passage)
     left, right = st.columns([11, 10], gap="large") if passage else (st.container(), None)
     with left:
         if reading.answer.answered:

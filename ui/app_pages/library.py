@@ -7,6 +7,7 @@ import streamlit as st
 from ui import bootstrap, shelf
 from ui.greeting import show_outcome, show_progress
 from ui.library_view import (
+    offer_logout,
     show_adding,
     show_facts,
     show_failures,
@@ -30,6 +31,7 @@ with bootstrap.sentences_for_errors():
     desk = bootstrap.desk()
     manifest = desk.manifest
     show_facts(desk.facts(), manifest)
+    offer_logout()
     show_failures(manifest)
     left, right = st.columns([12, 10], gap="large")
     with left:

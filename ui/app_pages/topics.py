@@ -29,7 +29,7 @@ with bootstrap.sentences_for_errors():
             key="find",
             on_change=open_found,
         )
-        near = show_topic(desk, topic) if topic else set()
+        near = show_topic(desk, topic) if topic else []
         if not topic:
             show_tree(tree)
     with right:

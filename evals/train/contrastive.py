@@ -1,0 +1,179 @@
+"""Contrastive training of a low-rank adapter over an encoder: questions toward the passages that answer them.
+
+The loss is InfoNCE (van den Oord et al., 2018) of each question against the passages of its
+batch and against every other passage there is. The passages of the batch carry gradients;
+the others come from vectors that are renewed once an epoch, which makes all of them
+negatives, the hardest included, for the price of a matrix product. Passages that read like
+the right one, or that stood nearer to the question than it before the epoch, may answer too
+and are not taken for negatives.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval import adapter
+from retrieval.encoder import ModelFiles
+
+Vectors = NDArray[np.float32]
+Pair = tuple[str, int]  # a question and the row of the passage that answers it
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train. Lengths are in word pieces; `scale` is one over the temperature."""
+
+    rank: int = 32
+    learning_rate: float = 5e-4
+    epochs: int = 2
+    batch: int = 64
+    scale: float = 20.0
+    passage_tokens: int = 128
+    question_tokens: int = 64
+    twin: float = 0.9  # cosine from which two passages say the same
+    slack: float = 0.05  # a passage this much nearer than the right one may answer as well
+    warm_up: float = 0.1
+    clip: float = 1.0
+    seed: int = 7
+
+
+class Trainee:
+    """A transformer under training: mean pooling, unit vectors."""
+
+    def __init__(self, model: ModelFiles, recipe: Recipe) -> None:
+        import torch
+        from peft import LoraConfig, get_peft_model
+        from transformers import AutoModel, AutoTokenizer
+
+        torch.manual_seed(recipe.seed)
+        self.model = model
+        self.recipe = recipe
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._tokenizer = AutoTokenizer.from_pretrained(model.folder)
+        base = AutoModel.from_pretrained(model.folder)
+        for path in model.adapters:
+            adapter.merge(base, path)
+        config = LoraConfig(
+            r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules=["query", "key", "value", "dense"]
+        )
+        self.network = get_peft_model(base, config).to(self.device)
+        self._share = 1.0
+
+    def ids(self, texts: Sequence[str], limit: int) -> list[list[int]]:
+        rows: list[list[int]] = self._tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]
+        return rows
+
+    def forward(self, rows: Sequence[Sequence[int]]) -> Any:
+        """Return unit vectors `(n, dimensions)` as a torch tensor, with gradients where they are on."""
+        import torch
+
+        width = max(len(row) for row in rows)
+        ids = torch.zeros(len(rows), width, dtype=torch.long)
+        mask = torch.zeros(len(rows), width, dtype=torch.long)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.tensor(row)
+            mask[i, : len(row)] = 1
+        ids, mask = ids.to(self.device), mask.to(self.device)
+        with torch.autocast(self.device, torch.bfloat16):
+            hidden = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        pooled = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        return torch.nn.functional.normalize(pooled, dim=-1)
+
+    @property
+    def share(self) -> float:
+        """Where the weights stand between the base (0) and what was trained (1), as in Wortsman et al. (2022)."""
+        return self._share
+
+    @share.setter
+    def share(self, value: float) -> None:
+        for _, module in self._adapted():
+            module.set_scale("default", value)
+        self._share = value
+
+    def encode(self, texts: Sequence[str], limit: int | None = None, batch: int = 16) -> Vectors:
+        """Return unit vectors `(n, dimensions)` in the order of `texts`, each read up to `limit` word pieces."""
+        import torch
+
+        self.network.eval()
+        rows = self.ids(texts, limit or self.model.max_tokens)
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i]), reverse=True)
+        out: Vectors | None = None
+        with torch.inference_mode():
+            for start in range(0, len(order), batch):
+                part = order[start : start + batch]
+                vectors = self.forward([rows[i] for i in part]).cpu().numpy()
+                out = np.empty((len(texts), vectors.shape[1]), dtype=np.float32) if out is None else out
+                out[part] = vectors
+        return np.empty((0, 0), dtype=np.float32) if out is None else out
+
+    def changes(self) -> dict[str, tuple[Vectors, Vectors]]:
+        """Return what was learned as `(A, B)` for each weight, scale and share folded into B."""
+        found: dict[str, tuple[Vectors, Vectors]] = {}
+        for name, module in self._adapted():
+            a = module.lora_A["default"].weight.detach().float().cpu().numpy()
+            b = module.lora_B["default"].weight.detach().float().cpu().numpy()
+            found[f"{name}.weight"] = (a, b * np.float32(module.scaling["default"]))
+        return found
+
+    def _adapted(self) -> list[tuple[str, Any]]:
+        modules = self.network.base_model.model.named_modules()
+        return [(name, module) for name, module in modules if "default" in getattr(module, "lora_A", {})]
+
+
+def train(trainee: Trainee, pairs: Sequence[Pair], passages: Sequence[str], report: Report = print) -> None:
+    """Train on the pairs, every passage a possible negative; `report` is told the loss of each epoch."""
+    import torch
+
+    recipe = trainee.recipe
+    shuffle = random.Random(recipe.seed)
+    passage_ids = trainee.ids(passages, recipe.passage_tokens)
+    question_ids = trainee.ids([question for question, _ in pairs], recipe.question_tokens)
+    parameters = [p for p in trainee.network.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate)
+    total = recipe.epochs * max(1, len(pairs) // recipe.batch)
+    rise = max(1, round(recipe.warm_up * total))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / rise, 1 - s / total))
+    answers = np.array([row for _, row in pairs])
+    started = time.monotonic()
+    for epoch in range(recipe.epochs):
+        bank = torch.from_numpy(trainee.encode(passages, recipe.passage_tokens)).to(trainee.device)
+        asked = torch.from_numpy(trainee.encode([q for q, _ in pairs], recipe.question_tokens)).to(trainee.device)
+        right = (asked * bank[answers]).sum(1)
+        trainee.network.train()
+        order = list(range(len(pairs)))
+        shuffle.shuffle(order)
+        losses = []
+        for start in range(0, max(1, len(order) - recipe.batch + 1), recipe.batch):
+            rows = order[start : start + recipe.batch]
+            mine = answers[rows]
+            alike = bank[mine] @ bank.T
+            spared = (alike > recipe.twin) | (asked[rows] @ bank.T > right[rows][:, None] + recipe.slack)
+            spared[torch.arange(len(rows)), torch.from_numpy(mine)] = True
+            questions = trainee.forward([question_ids[r] for r in rows])
+            found = trainee.forward([passage_ids[r] for r in mine])
+            near = (recipe.scale * questions @ found.T).masked_fill(_off_diagonal(alike[:, mine] > recipe.twin), -1e4)
+            far = (recipe.scale * questions @ bank.T).masked_fill(spared, -1e4)
+            target = torch.arange(len(rows), device=trainee.device)
+            loss = torch.nn.functional.cross_entropy(torch.cat([near, far], dim=1), target)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+        seconds = time.monotonic() - started
+        report(f"epoch {epoch + 1} of {recipe.epochs}: loss {np.mean(losses):.3f}, {seconds:.0f} s")
+
+
+def _off_diagonal(mask: Any) -> Any:
+    mask = mask.clone()
+    mask.fill_diagonal_(False)
+    return mask

@@ -1,0 +1,90 @@
+"""What the encoder learns from: questions with the passage that answers each, and passages that answer none of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evals.gold import load_beir
+from evals.train.contrastive import Pair
+from ingest.discover import find_files
+from ingest.readers import READERS
+from ingest.reading import Task, read_passages
+from retrieval.encoder import WordPieces
+from retrieval.errors import GoldError
+from retrieval.types import Passage, embedded_text
+
+QUERIES = Path(__file__).with_name("queries.jsonl")
+_SHARES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Questions with the row of the passage that answers them, and all passages; `held` is never trained on."""
+
+    passages: list[str]
+    train: list[Pair]
+    held: list[Pair]
+
+    def __add__(self, other: Pairs) -> Pairs:
+        def moved(pairs: Sequence[Pair]) -> list[Pair]:
+            return [(question, row + len(self.passages)) for question, row in pairs]
+
+        return Pairs(self.passages + other.passages, self.train + moved(other.train), self.held + moved(other.held))
+
+
+def content_id(passage: Passage) -> str:
+    """Return 16 hex digits of what is embedded of a passage, the same wherever it stands."""
+    return hashlib.sha256(embedded_text(passage).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def corpus_passages(folder: Path, pieces: WordPieces) -> list[Passage]:
+    """Return the passages that an index of a folder would hold; no index is made."""
+    found = [item for item in find_files(folder) if item.file.suffix.lower() in READERS]
+    return [p for item in found for p in read_passages(Task(item.file, item.relative), pieces).passages]
+
+
+def own_pairs(passages: Iterable[Passage], held_percent: int) -> tuple[Pairs, int]:
+    """Return the project's questions over its own corpus, and how many no longer have their passage."""
+    texts: dict[str, str] = {content_id(p): embedded_text(p) for p in passages}
+    rows = {id_: row for row, id_ in enumerate(texts)}
+    asked = [
+        (r["text"], rows.get(r["passage"])) for r in map(json.loads, QUERIES.read_text(encoding="utf-8").splitlines())
+    ]
+    found = [(question, row) for question, row in asked if row is not None]
+    return _split(list(texts.values()), found, held_percent), len(asked) - len(found)
+
+
+def beir_pairs(folder: Path, held_percent: int) -> Pairs:
+    """Return the train part of a BEIR folder. Raises GoldError where it has none."""
+    collection = load_beir(folder, "train")
+    rows = {id_: row for row, id_ in enumerate(collection.documents)}
+    found = [
+        (collection.queries[query], rows[document])
+        for query, judged in collection.qrels.items()
+        for document, grade in judged.items()
+        if grade > 0 and query in collection.queries and document in rows
+    ]
+    if not found:
+        raise GoldError(f"{folder}: no judged documents in qrels/train.tsv")
+    return _split([f"{title}\n{text}".strip() for title, text in collection.documents.values()], found, held_percent)
+
+
+def _split(passages: list[str], pairs: Sequence[Pair], held_percent: int) -> Pairs:
+    """Hold out whole passages, chosen by their content, so that no held question has a passage that was trained on."""
+    train: list[Pair] = []
+    held: list[Pair] = []
+    for question, row in pairs:
+        digest = hashlib.sha256(passages[row].encode("utf-8", "surrogatepass")).digest()
+        (held if int.from_bytes(digest[:4], "big") % _SHARES < held_percent else train).append((question, row))
+    return Pairs(passages, train, held)
+
+
+def without(pairs: Pairs, texts: Mapping[str, object] | set[str]) -> Pairs:
+    """Leave out the questions that are also asked elsewhere (gold), letter case aside."""
+    known = {text.casefold().strip() for text in texts}
+    train, held = ([p for p in part if p[0].casefold().strip() not in known] for part in (pairs.train, pairs.held))
+    return Pairs(pairs.passages, train, held)

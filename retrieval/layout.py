@@ -1,0 +1,74 @@
+"""Where vectors stand on a map: near where they mean alike.
+
+The layout is metric multidimensional scaling of the angles between centered vectors
+(SMACOF: de Leeuw 1977), started from the two main components, so that it is the same for
+the same vectors. 400 of them take about 0.2 s.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ROUNDS = 80
+_GAP = 0.035  # of the width of the map, kept between neighbors so that each can be clicked
+
+Floats = NDArray[np.float64]
+
+
+def layout(vectors: Floats) -> Floats:
+    """Return a place in the unit square for every vector, `(n, 2)`; like vectors lie near each other."""
+    count = len(vectors)
+    if count == 1:
+        return np.full((1, 2), 0.5)
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    wanted = np.maximum(np.arccos(np.clip(unit @ unit.T, -1.0, 1.0)), 0.05)
+    places = _start(unit)
+    for _ in range(_ROUNDS):
+        gaps = _distances(places)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pull = np.where(gaps > 1e-9, wanted / gaps, 0.0)
+        transform = -pull
+        np.fill_diagonal(transform, 0.0)
+        np.fill_diagonal(transform, -transform.sum(axis=1))
+        places = transform @ places / count
+    return _apart(_into_square(places))
+
+
+def _start(unit: Floats) -> Floats:
+    """Return the two main components, signs fixed, with a little spread so that equal vectors are not one point."""
+    centered = unit - unit.mean(axis=0)
+    left, scale, _ = np.linalg.svd(centered, full_matrices=False)
+    start = np.zeros((len(unit), 2))
+    kept = min(2, left.shape[1])
+    start[:, :kept] = left[:, :kept] * scale[:kept]
+    signs = np.sign(start[np.argmax(np.abs(start), axis=0), [0, 1]])
+    angle = np.arange(len(unit)) * 2.399963  # the golden angle
+    return np.asarray(start * np.where(signs == 0, 1, signs) + 1e-3 * np.stack([np.cos(angle), np.sin(angle)], axis=1))
+
+
+def _distances(places: Floats) -> Floats:
+    return np.asarray(np.linalg.norm(places[:, None, :] - places[None, :, :], axis=-1))
+
+
+def _into_square(places: Floats) -> Floats:
+    low, high = places.min(axis=0), places.max(axis=0)
+    return np.asarray((places - low) / np.maximum(high - low, 1e-9))
+
+
+def _apart(places: Floats) -> Floats:
+    """Push neighbors that cover each other a little apart."""
+    gap = min(_GAP, 0.8 / np.sqrt(len(places)))
+    for _ in range(40):
+        ways = places[:, None, :] - places[None, :, :]
+        gaps = np.linalg.norm(ways, axis=-1)
+        np.fill_diagonal(gaps, 1.0)
+        near = gaps < gap
+        if not near.any():
+            break
+        with np.errstate(divide="ignore", invalid="ignore"):
+            push = np.where(
+                near[..., None], ways / np.maximum(gaps, 1e-6)[..., None] * (gap - gaps)[..., None] / 2, 0.0
+            )
+        places = places + push.sum(axis=1)
+    return np.clip(places, -0.05, 1.05)

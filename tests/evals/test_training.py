@@ -1,0 +1,112 @@
+"""Training of the adapter with a tiny model made here, and the questions it learns from."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evals.gold import GOLD, load_gold
+from evals.train.contrastive import Recipe, Trainee, train
+from evals.train.encoder import recall
+from evals.train.pairs import QUERIES, Pairs, beir_pairs, without
+from retrieval import adapter
+from retrieval.encoder import ModelFiles
+
+STYLES = {"paraphrase", "chatty", "situation", "keywords", "typos", "comparison", "how-to", "follow-up"}
+PASSAGES = ["alpha beta", "gamma delta", "epsilon zeta", "eta theta", "iota kappa", "lam mu", "nu xi", "omicron pi"]
+QUESTIONS = ["one", "two", "three", "four", "five", "six", "seven", "eight"]
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> ModelFiles:
+    """A random two-layer BERT over the words of these tests."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    torch.manual_seed(0)
+    words = sorted({word for text in (*PASSAGES, *QUESTIONS) for word in text.split()})
+    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", None, [("[CLS]", 2), ("[SEP]", 3)])
+    folder = tmp_path / "tiny"
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]").save_pretrained(folder)
+    config = BertConfig(len(vocabulary), 32, 2, 2, 64, max_position_embeddings=32)
+    BertModel(config).save_pretrained(folder)
+    return ModelFiles("tiny", folder)
+
+
+def test_training_brings_questions_to_their_passages(tiny: ModelFiles, tmp_path: Path) -> None:
+    """This test ensures that training learns, and that the saved adapter holds all of what was learned."""
+    trainee = Trainee(tiny, Recipe(rank=8, learning_rate=1e-2, epochs=30, batch=4))
+    pairs = [(question, row) for row, question in enumerate(QUESTIONS)]
+    right = [{row} for row in range(len(QUESTIONS))]
+    before = recall(trainee.encode(QUESTIONS), trainee.encode(PASSAGES), right)
+    losses: list[str] = []
+    train(trainee, pairs, PASSAGES, losses.append)
+    after = recall(trainee.encode(QUESTIONS), trainee.encode(PASSAGES), right)
+    assert before[0] < 0.5 < 0.9 < after[0]
+    assert len(losses) == 30
+
+    adapter.save(tmp_path / "a.safetensors", trainee.changes())
+    again = Trainee(ModelFiles("tiny", tiny.folder, (tmp_path / "a.safetensors",)), Recipe(rank=8))
+    assert (again.encode(QUESTIONS) * trainee.encode(QUESTIONS)).sum(axis=1).min() > 0.999
+
+
+def test_no_share_of_the_adapter_is_the_base(tiny: ModelFiles) -> None:
+    """This test ensures that the interpolation starts at the base weights."""
+    trainee = Trainee(tiny, Recipe(rank=8, learning_rate=1e-2, epochs=2, batch=4))
+    base = trainee.encode(PASSAGES)
+    train(trainee, [(q, i) for i, q in enumerate(QUESTIONS)], PASSAGES, lambda _: None)
+    trained = trainee.encode(PASSAGES)
+    trainee.share = 0.0
+    assert np.allclose(trainee.encode(PASSAGES), base, atol=1e-5)
+    assert not np.allclose(trained, base, atol=1e-3)
+
+
+def test_held_out_questions_share_no_passage_with_those_trained_on(tmp_path: Path) -> None:
+    """This test ensures that what is chosen on was not learned."""
+    rows = range(200)
+    documents = [{"_id": f"d{i}", "title": "", "text": f"text {i}"} for i in rows]
+    queries = [{"_id": f"q{i}-{j}", "text": f"question {j} of {i}"} for i in rows for j in range(2)]
+    (tmp_path / "corpus.jsonl").write_text("\n".join(map(json.dumps, documents)), encoding="utf-8")
+    (tmp_path / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)), encoding="utf-8")
+    (tmp_path / "qrels").mkdir()
+    judged = "\n".join(f"q{i}-{j}\td{i}\t1" for i in rows for j in range(2))
+    (tmp_path / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\n" + judged, encoding="utf-8")
+    pairs = beir_pairs(tmp_path, 20)
+    assert len(pairs.train) + len(pairs.held) == 400
+    assert 0 < len(pairs.held) < 200
+    assert not {row for _, row in pairs.train} & {row for _, row in pairs.held}
+    assert all(pairs.passages[row].endswith(question.split()[-1]) for question, row in pairs.train + pairs.held)
+
+
+def test_gold_questions_are_left_out() -> None:
+    """This test ensures that a question that is also gold is never trained on, letter case aside."""
+    pairs = Pairs(["p"], [("What is X?", 0), ("other", 0)], [("what is x?", 0)])
+    left = without(pairs, {"what is x? "})
+    assert (left.train, left.held) == ([("other", 0)], [])
+
+
+def test_two_collections_are_joined_with_their_rows_moved() -> None:
+    """This test ensures that questions keep their passages when sets are added."""
+    joined = Pairs(["a"], [("qa", 0)], []) + Pairs(["b", "c"], [("qc", 1)], [("qb", 0)])
+    assert [joined.passages[row] for _, row in joined.train] == ["a", "c"]
+    assert [joined.passages[row] for _, row in joined.held] == ["b"]
+
+
+def test_the_questions_of_the_project_are_what_they_should_be() -> None:
+    """This test ensures number, form, styles, and that none is a gold question."""
+    rows = [json.loads(line) for line in QUERIES.read_text(encoding="utf-8").splitlines()]
+    gold = {q.text.casefold().strip() for q in load_gold(GOLD / "bundled.jsonl")}
+    assert len(rows) >= 5000
+    assert all(set(row) == {"passage", "style", "text"} and row["text"].strip() == row["text"] for row in rows)
+    assert {row["style"] for row in rows} == STYLES
+    assert len({row["text"].casefold() for row in rows}) == len(rows)
+    assert not {row["text"].casefold() for row in rows} & gold
+    assert Counter(row["passage"] for row in rows).most_common(1)[0][1] >= 2
