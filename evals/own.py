@@ -118,7 +118,7 @@ class _Hider:
         """Return the text as it is where it holds no question, else its plain reading without them."""
         read = plain(text)
         lines = self._cut(read).splitlines()
-        kept = "\n".join(line for line in lines if not self._says_nothing_else(line))
+        kept = "\n".join(line for line in lines if not self._is_term(line))
         return text if kept == read else kept
 
     def _cut(self, text: str) -> str:
@@ -134,11 +134,9 @@ class _Hider:
             n += max(1, size)
         return "".join([*kept, text[position:]])
 
-    def _says_nothing_else(self, line: str) -> bool:
-        """Tell whether a line is a bare term that is asked, or the number that a question stood behind."""
-        tokens = _tokens(line)
-        rest = tuple(dropwhile(_MARK.fullmatch, tokens))
-        return bool(tokens) and (not rest or rest in self._terms)
+    def _is_term(self, line: str) -> bool:
+        """Tell whether a line is, but for its number, a bare term that is asked."""
+        return tuple(dropwhile(_MARK.fullmatch, _tokens(line))) in self._terms
 
 
 def _tokens(text: str) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from retrieval.store import Home
+from tests.retrieval.test_reranker import tiny_cross_encoder
 
 Prep = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -233,6 +234,22 @@ def test_eval_own_asks_the_librarys_own_questions(prep: Prep, notes: Path) -> No
     found = output(prep("eval", "--own", "--json"))
     assert (found["dataset"], found["queries"]) == ("own library", 3 + 4 + 20)
     assert prep("status", "--json").stdout.count('"same_as": null') == 3
+
+
+def test_a_reranker_orders_the_hits_and_says_so(prep: Prep, notes: Path, tmp_path: Path) -> None:
+    """This test ensures that --reranker works for search, ask and eval, and that --explain shows what it moved."""
+    prep("ingest", notes)
+    folder = tiny_cross_encoder(tmp_path / "model")
+    assert "before reranking" in prep("search", "dropout", "--reranker", folder, "--explain").stdout
+    hits = output(prep("search", "dropout", "--reranker", folder, "--json"))["hits"]
+    assert sorted(hit["before_reranking"] for hit in hits) == [1, 2, 3, 4]
+    answer = output(prep("ask", "Why is accuracy misleading on imbalanced data?", "--reranker", folder, "--json"))
+    assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3, 4]
+    assert all("before_reranking" in hit for hit in answer["hits"])
+    questions = tmp_path / "q.csv"
+    questions.write_text("question,file\nwhat does dropout do,regularization.md\n")
+    assert output(prep("eval", questions, "--reranker", folder, "--json"))["metrics"]["recall@5"]["mean"] == 1.0
+    check_one_line_error(prep("search", "dropout", "--reranker", "no/such-model"), "no/such-model", "--reranker")
 
 
 def test_every_command_has_help_with_an_example(prep: Prep) -> None:
