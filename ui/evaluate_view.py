@@ -8,9 +8,10 @@ from typing import Any
 
 import streamlit as st
 
+from evals.failures import Failure
 from retrieval.types import MODES
 from ui import bootstrap
-from ui.evaluations import HEADLINE, Miss, Run, comparable, mode_verdicts, run_verdicts
+from ui.evaluations import HEADLINE, Run, comparable, mode_verdicts, run_verdicts
 from ui.safe_markdown import inline, literal
 
 _WHAT = {"gold": "The bundled questions", "own": "My own library", "file": "A gold file"}
@@ -112,7 +113,7 @@ def show_verdicts(run: Run, runs: Sequence[Run]) -> None:
         st.markdown("\n".join(f"- {literal(line)}" for line in run_verdicts(run, before)))
 
 
-def show_misses(misses: Sequence[Miss], mode: str) -> None:
+def show_misses(misses: Sequence[Failure], mode: str) -> None:
     """List what was not among the first five passages, with what came instead."""
     st.markdown(f"###### {len(misses)} {'miss' if len(misses) == 1 else 'misses'} of {mode}", anchors=False)
     if not misses:
@@ -121,8 +122,9 @@ def show_misses(misses: Sequence[Miss], mode: str) -> None:
         with st.expander(inline(miss.question)):
             ranks = ", ".join(f"{name} {rank or 'not in the first 100'}" for name, rank in miss.ranks.items())
             st.markdown(
-                f"Wanted: {literal(miss.wanted)}  \nCame instead: {literal(miss.instead)}  \n"
-                f"Rank of what was wanted: {ranks}  \nLikely cause: {literal(miss.cause)}",
+                f"**Wanted** {literal(miss.wanted)}  \n{literal(miss.wanted_text)}\n\n"
+                f"**Came instead** {literal(miss.instead)}  \n{literal(miss.instead_text)}\n\n"
+                f"Rank of what was wanted: {ranks}. Likely cause: {literal(miss.cause)}, {literal(miss.detail)}.",
                 anchors=False,
             )
             if st.button("Ask it", key=f"ask-miss-{n}", icon=":material/search:"):

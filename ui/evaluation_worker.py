@@ -26,6 +26,8 @@ from ui.eval_command import Task, find_task, own_task, with_answers
 from ui.evaluations import make, save
 from ui.worker import say, step
 
+MOST_MISSES = 200  # explained; each costs three searches
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Evaluate the library at HOME and keep the run there."""
@@ -60,7 +62,7 @@ def _evaluate(opened: Library, task: Task, modes: Sequence[Mode], most: int, hom
             step("answer", 0, 1)
             done[0] = with_answers(done[0], replace(task, questions=tuple(questions)), library)
         step("explain", 0, 1)
-        failures = find_failures(done[0], library, questions)
+        failures = find_failures(done[0], library, questions, MOST_MISSES)
         run = make(done, failures, len(task.questions), opened.manifest, opened.generation)
     save(home, run)
     return run.id

@@ -31,17 +31,6 @@ class Mode:
 
 
 @dataclass(frozen=True, slots=True)
-class Miss:
-    """A part of a question that is not in the first five hits, and what came instead."""
-
-    question: str
-    wanted: str
-    instead: str
-    ranks: Mapping[str, int | None]
-    cause: str
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
     """One evaluation; `misses` are those of the first mode, `of` the number of questions they were drawn from."""
 
@@ -52,7 +41,7 @@ class Run:
     passages: int
     generation: str
     modes: tuple[Mode, ...]
-    misses: tuple[Miss, ...]
+    misses: tuple[Failure, ...]
 
     @property
     def when(self) -> str:
@@ -75,12 +64,8 @@ def make(done: Sequence[Evaluation], failures: Sequence[Failure], of: int, manif
         )
         for e in done
     )
-    misses = tuple(
-        Miss(f.question, f.wanted, f.instead, {str(mode): rank for mode, rank in f.ranks.items()}, f.cause)
-        for f in failures
-    )
     id_ = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    return Run(id_, done[0].dataset, of, manifest.encoder, manifest.passages, generation, modes, misses)
+    return Run(id_, done[0].dataset, of, manifest.encoder, manifest.passages, generation, modes, tuple(failures))
 
 
 def save(home: Path, run: Run) -> Path:
@@ -109,7 +94,7 @@ def load_all(home: Path) -> tuple[list[Run], list[str]]:
 def _load(file: Path) -> Run:
     data = json.loads(file.read_text(encoding="utf-8"))
     modes = tuple(Mode(**mode) for mode in data.pop("modes"))
-    run = Run(**data | {"modes": modes, "misses": tuple(Miss(**miss) for miss in data["misses"])})
+    run = Run(**data | {"modes": modes, "misses": tuple(Failure(**miss) for miss in data["misses"])})
     _ = (run.when, run.asked, [mode.summary["metrics"] for mode in modes])  # what every page reads is there
     return run
 

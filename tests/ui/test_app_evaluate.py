@@ -53,7 +53,7 @@ def test_a_run_shows_its_measures_and_misses(monkeypatch: pytest.MonkeyPatch, ow
     assert "| way to search |recall@1|recall@3|recall@5|recall@10|MRR@10|nDCG@10|" in page
     assert len(kept.misses) == 1
     assert "1 miss of lexical" in page
-    assert "Came instead: " in page
+    assert "**Came instead** " in page
     assert "Likely cause: " in page
 
 
