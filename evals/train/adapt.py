@@ -86,7 +86,7 @@ def adapt(library: Library, target: Path, *, recipe: Recipe = _RECIPE, report: R
     better = _is_better(comparison)
     if better:
         adapter.save(target, trainee.changes())
-        adapter.write_record(target, passages[:_RECORDED], trainee.encode(passages[:_RECORDED]))
+        adapter.write_record(target, passages[:_RECORDED], trainee.encode(passages[:_RECORDED], exact=True))
     return Adapted(
         len(learn),
         len(opened),

@@ -71,8 +71,8 @@ class Trainee:
         rows: list[list[int]] = self._tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]
         return rows
 
-    def forward(self, rows: Sequence[Sequence[int]]) -> Any:
-        """Return unit vectors `(n, dimensions)` as a torch tensor, with gradients where they are on."""
+    def forward(self, rows: Sequence[Sequence[int]], *, exact: bool = False) -> Any:
+        """Return unit vectors `(n, dimensions)` as a torch tensor, in half precision inside unless `exact`."""
         import torch
 
         width = max(len(row) for row in rows)
@@ -82,7 +82,7 @@ class Trainee:
             ids[i, : len(row)] = torch.tensor(row)
             mask[i, : len(row)] = 1
         ids, mask = ids.to(self.device), mask.to(self.device)
-        with torch.autocast(self.device, torch.bfloat16):
+        with torch.autocast(self.device, torch.bfloat16, enabled=not exact):
             hidden = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
         pooled = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         return torch.nn.functional.normalize(pooled, dim=-1)
@@ -98,7 +98,9 @@ class Trainee:
             module.set_scale("default", value)
         self._share = value
 
-    def encode(self, texts: Sequence[str], limit: int | None = None, batch: int = 16) -> Vectors:
+    def encode(
+        self, texts: Sequence[str], limit: int | None = None, *, batch: int = 16, exact: bool = False
+    ) -> Vectors:
         """Return unit vectors `(n, dimensions)` in the order of `texts`, each read up to `limit` word pieces."""
         import torch
 
@@ -109,7 +111,7 @@ class Trainee:
         with torch.inference_mode():
             for start in range(0, len(order), batch):
                 part = order[start : start + batch]
-                vectors = self.forward([rows[i] for i in part]).cpu().numpy()
+                vectors = self.forward([rows[i] for i in part], exact=exact).cpu().numpy()
                 out = np.empty((len(texts), vectors.shape[1]), dtype=np.float32) if out is None else out
                 out[part] = vectors
         return np.empty((0, 0), dtype=np.float32) if out is None else out

@@ -56,7 +56,7 @@ def main() -> None:
     train(trainee, pairs.train, pairs.passages)
     trainee.share = choose(trainee, pairs, options.data)
     adapter.save(options.to, trainee.changes())
-    adapter.write_record(options.to, RECORDED, trainee.encode(RECORDED))
+    adapter.write_record(options.to, RECORDED, trainee.encode(RECORDED, exact=True))
     print(f"wrote {options.to}: share {trainee.share}, {options.to.stat().st_size / 1e6:.1f} MB")
 
 
