@@ -76,7 +76,13 @@ def make(done: Sequence[Evaluation], failures: Sequence[Failure], of: int, manif
         for e in done
     )
     misses = tuple(
-        Miss(f.question, f.wanted, f.instead, {str(mode): rank for mode, rank in f.ranks.items()}, f.cause)
+        Miss(
+            f.question,
+            f.wanted,
+            f.instead,
+            {str(mode): rank for mode, rank in f.ranks.items()},
+            f"{f.cause}: {f.detail}",
+        )
         for f in failures
     )
     id_ = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
