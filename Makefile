@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export PREP_INDEX ?= $(CURDIR)/.prep
 
-.PHONY: demo ui test check format corpus confidence encoder bench-quality screenshots clean
+.PHONY: demo ui test check format corpus confidence encoder bench-quality bench-ingest screenshots clean
+.PHONY: campaign-kill campaign-readers campaign-fuzz
 
 demo: $(VENV)/installed
 	$(BIN)/prep ingest
@@ -40,6 +41,13 @@ encoder: $(VENV)/installed-dev
 
 bench-quality: $(VENV)/installed-dev
 	$(BIN)/python -m evals.bench.quality $(DATA)
+
+bench-ingest: $(VENV)/installed-dev
+	$(BIN)/python -m evals.bench.ingest
+
+# Long runs of what the tests sample; tests/README.md has their figures. ARGS="2000 1 ../shared/data/library" adds files.
+campaign-kill campaign-readers campaign-fuzz: campaign-%: $(VENV)/installed-dev
+	$(BIN)/python -m tests.campaigns.$* $(ARGS)
 
 screenshots: $(VENV)/installed-dev
 	$(BIN)/python -m ui.screenshots $(PREP_INDEX) docs

@@ -52,3 +52,10 @@ def test_broken_yaml_is_one_sentence(tmp_path: Path, text: str) -> None:
     """This test ensures that a syntax error names the file."""
     with pytest.raises(ReadError, match=r"^bank\.yaml: "):
         read_yaml_bank(write(tmp_path, text))
+
+
+def test_of_a_key_given_twice_the_last_one_counts(tmp_path: Path) -> None:
+    """This test ensures that entries and their lines come from one list; found by fuzzing."""
+    text = "questions:\n- no entry\n- nor this\nquestions:\n- question: What is recall?\n  answer: What is found.\n"
+    (entry,) = read_yaml_bank(write(tmp_path, text)).entries
+    assert (entry.question, entry.lines) == ("What is recall?", (5, 6))
