@@ -35,6 +35,7 @@ corpus: $(VENV)/installed-dev
 
 confidence: $(VENV)/installed-dev
 	$(BIN)/python -m evals.fit_confidence
+	$(BIN)/python -m evals.fit_coverage
 
 encoder: $(VENV)/installed-dev
 	$(BIN)/python -m evals.train.encoder $(if $(DATA),--data $(DATA))

@@ -46,14 +46,11 @@ def spots(tree: TopicTree) -> list[Spot]:
     return [Spot(t, areas.get(t.parent or "", "other"), *tree.places[t.id]) for t in tree.topics if t.id in tree.places]
 
 
-def labels(found: Sequence[Spot], wanted: Iterable[str], *, spare: Sequence[Spot] = ()) -> list[Label]:
-    """Name the wanted topics, the first ones first; a name that would cover another is left out.
-
-    Nor does a name cover the dot of a named topic, or one of `spare`.
-    """
+def labels(found: Sequence[Spot], wanted: Iterable[str]) -> list[Label]:
+    """Name the wanted topics, the first ones first; a name that would cover another, or its dot, is left out."""
     by_id = {spot.topic.id: spot for spot in found}
     named = [by_id[id_] for id_ in dict.fromkeys(wanted) if id_ in by_id]
-    taken: list[_Box] = [_box(*_pixel(spot), 2 * _DOT, 2 * _DOT) for spot in (*named, *spare)]
+    taken: list[_Box] = [_box(*_pixel(spot), 2 * _DOT, 2 * _DOT) for spot in named]
     made: list[Label] = []
     for spot in named:
         name = spot.topic.name

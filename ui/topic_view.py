@@ -16,7 +16,6 @@ from ui.practice import PRACTISED_KINDS
 from ui.safe_markdown import literal
 from ui.topic_map import labels, spots
 
-_NAMED = 40  # of the largest topics are named where no topic is open, as far as their names fit
 _NEAR = ":material/hub:"
 _KINDS = {"area": "area", "guide": "guide", "section": "section", "category": "bank category", "tag": "tag"}
 # Okabe and Ito's colors, told apart by most color-blind eyes, in shades that stand out on light and dark.
@@ -60,11 +59,7 @@ def show_map(desk: Desk, focus: Topic | None, near: Sequence[str]) -> None:
     if not found:
         st.caption("The map is drawn when the library is read the next time.")
         return
-    if focus:
-        named = labels(found, [focus.id, *near])
-    else:
-        by_size = sorted(found, key=lambda s: (-len(s.topic.passages), s.topic.id))
-        named = labels(found, [s.topic.id for s in by_size[:_NAMED]], spare=found)
+    named = labels(found, [focus.id, *near]) if focus else []  # 400 names cannot be read; dots tell theirs
     rows = [
         {
             "id": spot.topic.id,
