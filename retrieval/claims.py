@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrieval.lexical import words
@@ -46,11 +45,23 @@ _OPPOSITES = (
     ("positive", "negative"), ("valid", "invalid"), ("dense", "sparse"), ("linear", "logarithmic"),
     ("same", "different"), ("with", "without"), ("possible", "impossible"), ("always", "never"), ("strong", "weak"),
     ("full", "empty"), ("maximum", "minimum"), ("maximize", "minimize"), ("gain", "loss"), ("easy", "hard"),
-    ("left", "right"), ("steep", "flat"), ("steeper", "flatter"), ("frequent", "rare"), ("accept", "reject"), ("accept", "raise"),
-    ("include", "exclude"), ("online", "offline"), ("local", "global"), ("supervised", "unsupervised"),
+    ("left", "right"), ("steep", "flat"), ("steeper", "flatter"), ("frequent", "rare"), ("accept", "reject"),
+    ("accept", "raise"), ("include", "exclude"), ("online", "offline"), ("local", "global"), ("supervised", "unsupervised"),
 )  # fmt: skip
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _NEAR = 4  # content words within which two neighbors of a claim stand together in a passage too
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """The content words between two commas or conjunctions, and whether they are denied."""
+
+    stems: frozenset[str]
+    denies: bool
+
+    def share_in(self, other: Clause) -> float:
+        """Return the share of its words that another clause holds."""
+        return len(self.stems & other.stems) / len(self.stems) if self.stems else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +69,17 @@ class Text:
     """A sentence or a run of sentences with what is compared of it."""
 
     stems: tuple[str, ...]
-    clauses: tuple[tuple[str, ...], ...]
+    clauses: tuple[Clause, ...]
     lexemes: frozenset[str]
-    denies: bool
 
     @classmethod
     def of(cls, text: str) -> Text:
         text = plain(text)
         low = text.casefold()
-        clauses = tuple(c for part in _CLAUSE.split(low) if len(c := tuple(words(part))) > 1)
-        stems = tuple(words(text))
-        return cls(stems, clauses or (stems,), frozenset(_WORD.findall(low)), bool(_NEGATION.search(low)))
+        cut = [Clause(frozenset(words(part)), bool(_NEGATION.search(part))) for part in _CLAUSE.split(low)]
+        whole = Clause(frozenset(words(text)), bool(_NEGATION.search(low)))
+        clauses = tuple(c for c in cut if len(c.stems) > 1) or (whole,)
+        return cls(tuple(words(text)), clauses, frozenset(_WORD.findall(low)))
 
 
 def numbers(text: str) -> frozenset[str]:
@@ -105,11 +116,9 @@ def coverage(claim: Text, said: Text, context: frozenset[str] = frozenset()) -> 
     return sum(s in held for s in claim.stems) / len(claim.stems) if claim.stems else 0.0
 
 
-def weakest_clause(claim: Text, said: Sequence[Text]) -> float:
+def weakest_clause(claim: Text, said: Text) -> float:
     """Return how much of the claim's worst clause stands together in one clause said: what swapped roles lack."""
-    others = [frozenset(c) for text in said for c in text.clauses]
-    best = [max((sum(s in o for s in c) / len(c) for o in others), default=0.0) for c in claim.clauses if c]
-    return min(best, default=0.0)
+    return min(max((c.share_in(o) for o in said.clauses), default=0.0) for c in claim.clauses)
 
 
 def neighbors(claim: Text, said: Text) -> float:
@@ -139,8 +148,11 @@ def overstated(claim: Text, said: Text) -> int:
 
 
 def denied(claim: Text, said: Text) -> bool:
-    """Tell whether only one of the two denies."""
-    return claim.denies != said.denies
+    """Tell whether a clause of a claim denies what the clause nearest to it says, or the other way round."""
+    return any(
+        c.denies != max(said.clauses, key=lambda o: len(c.stems & o.stems) / len(c.stems | o.stems or {""})).denies
+        for c in claim.clauses
+    )
 
 
 def _canonical(number: str) -> str:

@@ -1,6 +1,7 @@
-"""Whether a sentence is supported by the passages it cites: three rules, then a small logistic model.
+"""Whether a sentence is supported by the passages it cites: a few rules, then a small logistic model.
 
-A number, formula or quotation that no cited passage holds decides alone. What remains is
+A number, formula or quotation that no cited passage holds decides alone, and so does a
+sentence that stands in a cited passage word for word. What remains is
 weighed by how near the sentence is to the best run of passage sentences in meaning and in
 words. No entailment model runs here, so what swaps two roles in the passage's own words can
 pass; evals/README.md says how often. Coefficients and thresholds stand in support.json,
@@ -10,6 +11,7 @@ fitted by `python -m evals.support --fit`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -93,6 +95,8 @@ class Checker:
         places = tuple((passage, run.span) for passage, run in zip(cited, runs, strict=True))
         if broken := broken_rule(sentence, cited):
             return Judgement("unsupported", broken, 1.0, places)
+        if is_verbatim(sentence, cited):
+            return Judgement("supported", "", 0.0, places)
         model, thresholds = load()
         doubt = model.probability(features)
         if doubt >= thresholds.unsupported:
@@ -136,7 +140,7 @@ class Checker:
         whole = joined([said.whole for said in cited])
         return (
             cosine,
-            claims.weakest_clause(claim, [near]),
+            claims.weakest_clause(claim, near),
             claims.neighbors(claim, near),
             float(min(2, claims.opposed(claim, near))),
             float(min(2, claims.overstated(claim, whole))),
@@ -158,6 +162,12 @@ def broken_rule(sentence: str, cited: Sequence[Passage]) -> str:
     return ""
 
 
+def is_verbatim(sentence: str, cited: Sequence[Passage]) -> bool:
+    """Tell whether a cited passage holds a sentence word for word, or as a part of one of its own."""
+    words_of = _squeezed(sentence)
+    return bool(words_of) and any(f" {words_of} " in f" {_squeezed(p.text)} " for p in cited)
+
+
 def joined(texts: Sequence[Text]) -> Text:
     """Return several texts as one."""
     if len(texts) == 1:
@@ -166,9 +176,12 @@ def joined(texts: Sequence[Text]) -> Text:
         tuple(s for t in texts for s in t.stems),
         tuple(c for t in texts for c in t.clauses),
         frozenset().union(*(t.lexemes for t in texts)),
-        any(t.denies for t in texts),
     )
 
 
 def _heading(passage: Passage) -> str:
     return f"{passage.context}\n{passage.entry.question}" if passage.entry else passage.context
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(re.findall(r"\w+|[^\w\s.,;:!?\"'()]+", plain(text).casefold()))
