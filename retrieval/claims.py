@@ -46,7 +46,8 @@ _OPPOSITES = (
     ("same", "different"), ("with", "without"), ("possible", "impossible"), ("always", "never"), ("strong", "weak"),
     ("full", "empty"), ("maximum", "minimum"), ("maximize", "minimize"), ("gain", "loss"), ("easy", "hard"),
     ("left", "right"), ("steep", "flat"), ("steeper", "flatter"), ("frequent", "rare"), ("accept", "reject"),
-    ("accept", "raise"), ("include", "exclude"), ("online", "offline"), ("local", "global"), ("supervised", "unsupervised"),
+    ("accept", "raise"), ("include", "exclude"), ("online", "offline"), ("local", "global"),
+    ("supervised", "unsupervised"),
 )  # fmt: skip
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _NEAR = 4  # content words within which two neighbors of a claim stand together in a passage too

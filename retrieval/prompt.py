@@ -35,6 +35,7 @@ REWRITE = """Rewrite the last question of a conversation so that it can be under
 Put in what its pronouns stand for, from the earlier questions. Change nothing else, do not answer it,
 and reply with the one question only. A question that stands alone already is returned as it is."""
 
+THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.S | re.I)  # what a model says to itself
 _URL = re.compile(r"(?:\b[a-z][a-z0-9+.-]{1,20}:(?://|(?=\w+@))|\bwww\.|\bdata:\w+/)[^\s<>\"')\]]*", re.I)
 _HTML = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>|</?[a-z][^<>]{0,2000}>", re.I | re.S)
 _IMAGE = re.compile(r"!\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])?")

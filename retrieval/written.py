@@ -21,7 +21,6 @@ from retrieval.support import Checker
 from retrieval.text import Span, one_line, sentences
 from retrieval.types import Answer, Citation, Hit, Passage, Sentence, Writing
 
-_THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.S | re.I)
 _NUMBERS = r"\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\]"
 _MARKS = re.compile(rf"[ \t]*(?:{_NUMBERS}[ \t]*)+")
 _MARKS_AFTER = re.compile(rf"([.!?…]+[\"'”’)]*)[ \t]*((?:{_NUMBERS}[ \t]*)+)")
@@ -153,7 +152,7 @@ def _sentences_of(reply: Reply) -> Iterator[str]:
 
 def _cut(raw: str) -> list[str]:
     """Return the sentences of a reply, thoughts left out, numbers before the full stop."""
-    text = _MARKS_AFTER.sub(lambda m: f" {m[2].strip()}{m[1]} ", prompt.without_links(_THOUGHT.sub("", raw)))
+    text = _MARKS_AFTER.sub(lambda m: f" {m[2].strip()}{m[1]} ", prompt.without_links(prompt.THOUGHT.sub("", raw)))
     return [text[a:b].strip() for a, b in sentences(text) if any(c.isalpha() for c in text[a:b])]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -75,10 +75,8 @@ def scripted(*turns: Turn, models: Sequence[dict[str, Any]] = ({"id": "small"},)
             elif isinstance(turn, Page):
                 self._whole(200, "<html><body>Welcome to nginx</body></html>", kind="text/html")
             else:
-                try:
+                with suppress(BrokenPipeError, ConnectionResetError):  # the client may leave
                     self._stream(turn)
-                except (BrokenPipeError, ConnectionResetError):
-                    pass  # the client left, as some tests want
                 self.close_connection = True
 
         def _whole(self, status: int, body: str, kind: str = "application/json", **headers: str) -> None:

@@ -63,7 +63,7 @@ def print_answer(answer: Answer) -> None:
 
 
 def print_written(sentence: Sentence) -> None:
-    """Print one sentence of a model with its numbers; what is not supported is struck or named weak, with the reason."""
+    """Print a sentence of a model with its numbers; what is not supported is struck or named weak, with the reason."""
     text = Text(sentence.text, style="strike" if sentence.mark == "unsupported" else "")
     text.append("".join(f" [{n}]" for n in sentence.citations), style="not strike cyan")
     if sentence.mark != "supported":

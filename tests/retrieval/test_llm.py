@@ -118,7 +118,7 @@ def test_a_server_that_drips_is_given_up_at_the_time_out() -> None:
 def test_a_stopped_server_and_a_wrong_address_are_told() -> None:
     """This test ensures that nothing at an address, and an address that is none, say what to do."""
     stopped = LanguageModel(Backend(f"http://127.0.0.1:{unused_port()}/v1", "small", window=4096))
-    with pytest.raises(ModelError, match="nothing answers at .*start the server"):
+    with pytest.raises(ModelError, match=r"nothing answers at .*start the server"):
         "".join(stopped.write(ASKED, 9))
     with pytest.raises(ModelError, match="nothing answers"):
         stopped.served()
