@@ -27,7 +27,7 @@ print([m for m in ("openai", "mcp", "keyring") if m in sys.modules], file=sys.st
 def test_asking_with_and_without_a_model(
     prep: Prep, ingested: None, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This test ensures that a named model writes, shown with marks, that --no-llm quotes, and the JSON keeps its shape."""
+    """This test ensures that a named model writes with marks, that --no-llm quotes, and JSON keeps its shape."""
     plain = output(prep("ask", QUESTION, "--json"))
     with scripted(Says(f"{TRUE} {TRUE} {FALSE}")) as server:
         monkeypatch.setenv("PREP_LLM_URL", server.url)
