@@ -40,15 +40,18 @@ _URL = re.compile(r"(?:\b[a-z][a-z0-9+.-]{1,20}:(?://|(?=\w+@))|\bwww\.|\bdata:\
 _HTML = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>|</?[a-z][^<>]{0,2000}>", re.I | re.S)
 _IMAGE = re.compile(r"!\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])?")
 _LINK = re.compile(r"\[([^\[\]]+)\]\((?:[^()]|\([^()]*\))*\)")
+_TO_REFERENCE = re.compile(r"\[([^\[\]]+)\]\[[^\[\]]*[^\W\d][^\[\]]*\]")  # [1][2] are passages
+_TERMINAL = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\|\Z)|\x1b\[[0-9;?]*[ -/]*[@-~]")
 _REFERENCE = re.compile(r"^[ \t]*\[[^\]]+\]:[ \t]*\S+.*$", re.M)
 _CONTROL_TOKEN = re.compile(r"<\|.{0,40}?\|>|\[/?INST\]|<</?SYS>>|</?s>")
 
 
 def without_links(text: str) -> str:
     """Return a text without link targets, images, addresses, HTML, chat control tokens and invisible signs."""
+    text = _TERMINAL.sub("", text)
     text = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs"))
     text = _CONTROL_TOKEN.sub(" ", text)
-    text = _REFERENCE.sub("", _LINK.sub(r"\1", _IMAGE.sub(r"\1", text)))
+    text = _TO_REFERENCE.sub(r"\1", _LINK.sub(r"\1", _IMAGE.sub(r"\1", _REFERENCE.sub("", text))))
     return _URL.sub("(link)", _HTML.sub(" ", text))
 
 

@@ -27,6 +27,7 @@ from retrieval.types import Mark, Passage
 
 FEATURES = ("cosine", "clause", "neighbors", "opposed", "overstated", "denied")
 _LONGEST_RUN = 3  # sentences of a passage that are compared as one
+_FRAGMENT = 2  # blanks up to which words stand in a passage by chance
 _LENGTH_COST = 0.03  # of each further sentence of a run, so that the shortest that says it is quoted
 
 
@@ -165,7 +166,7 @@ def broken_rule(sentence: str, cited: Sequence[Passage]) -> str:
 def is_verbatim(sentence: str, cited: Sequence[Passage]) -> bool:
     """Tell whether a cited passage holds a sentence word for word, or as a part of one of its own."""
     words_of = _squeezed(sentence)
-    return bool(words_of) and any(f" {words_of} " in f" {_squeezed(p.text)} " for p in cited)
+    return words_of.count(" ") >= _FRAGMENT and any(f" {words_of} " in f" {_squeezed(p.text)} " for p in cited)
 
 
 def joined(texts: Sequence[Text]) -> Text:

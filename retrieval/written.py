@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from retrieval import prompt
 from retrieval.errors import ModelError
+from retrieval.lexical import words
 from retrieval.library import Library
 from retrieval.llm import LanguageModel, Reply
 from retrieval.search import Filters
@@ -24,6 +25,7 @@ from retrieval.types import Answer, Citation, Hit, Passage, Sentence, Writing
 _NUMBERS = r"\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\]"
 _MARKS = re.compile(rf"[ \t]*(?:{_NUMBERS}[ \t]*)+")
 _MARKS_AFTER = re.compile(rf"([.!?…]+[\"'”’)]*)[ \t]*((?:{_NUMBERS}[ \t]*)+)")
+_FEW = 3  # content words below which nothing is claimed that could be found
 _SHARE_LEFT = 0.5  # of the sentences that may not be unsupported, for the answer to stand
 
 
@@ -124,7 +126,7 @@ def _checked(text: str, hits: Sequence[Hit], checker: Checker, citations: _Citat
         return Sentence(bare, (), "unsupported", f"cites passage {unknown[0]}, which it was not given")
     if not named:
         found = min((checker.judge(bare, [hit.passage]) for hit in hits), key=lambda j: j.doubt)
-        if found.mark == "unsupported":
+        if found.mark == "unsupported" or len(words(bare)) < _FEW:
             return Sentence(bare, (), "unsupported", "cites no passage, and none says this")
         numbers = tuple(citations.number(*place) for place in found.places)
         return Sentence(bare, numbers, "weak", "cites no passage; this one was found for it")
