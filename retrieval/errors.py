@@ -41,3 +41,7 @@ class GoldError(PrepdeskError):
 
 class StorageError(PrepdeskError):
     """The disk refuses: full, read-only or without permission."""
+
+
+class ModelError(PrepdeskError):
+    """A language model cannot be reached, refuses, or sends what is no answer."""

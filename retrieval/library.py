@@ -152,6 +152,10 @@ class Library:
         """Return the extracted text of a source, the one its spans point into."""
         return self._now().source_text(path)
 
+    def quote_locator(self, passage: Passage, span: tuple[int, int]) -> Locator:
+        """Return where a quote of a passage's source stands, with the lines of the quote itself."""
+        return self._now().quote_locator(passage, span)
+
     def _now(self) -> _Generation:
         """Return the live generation, opening it where it is new."""
         name = self.home.current_name()
@@ -202,7 +206,7 @@ class _Generation:
 
     def quote_locator(self, passage: Passage, span: tuple[int, int]) -> Locator:
         """Return where a quote of a passage's source stands, with the lines of the quote itself."""
-        if passage.locator.lines is None:
+        if passage.locator.lines is None or passage.locator.path not in self.records:
             return replace(passage.locator, span=span)
         path = passage.locator.path
         if path not in self.line_maps:

@@ -15,6 +15,7 @@ from retrieval.text import plain
 PassageKind = Literal["prose", "qa", "code", "table", "list"]
 SourceKind = Literal["guide", "bank", "paper", "notes"]
 Mode = Literal["hybrid", "dense", "lexical"]
+Mark = Literal["supported", "weak", "unsupported"]
 
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
 PASSAGE_KINDS: tuple[PassageKind, ...] = ("prose", "qa", "code", "table", "list")
@@ -108,10 +109,30 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of an answer with the numbers of the citations that carry it."""
+    """One sentence of an answer with the numbers of the citations that carry it.
+
+    A sentence that a model wrote has a mark, and unless it is supported the reason.
+    """
 
     text: str
     citations: tuple[int, ...]
+    mark: Mark | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How a model took part in an answer; `tokens` are those of prompt and reply, where the server counts them.
+
+    `fallback` says why the sentences are not the model's own, `missing` what it found no passage for.
+    """
+
+    model: str
+    prompt: str
+    seconds: float
+    fallback: str = ""
+    missing: str = ""
+    tokens: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +146,7 @@ class Answer:
     citations: tuple[Citation, ...] = ()
     hits: tuple[Hit, ...] = ()
     nearest_topics: tuple[str, ...] = ()
+    writing: Writing | None = None
 
 
 @dataclass(frozen=True, slots=True)

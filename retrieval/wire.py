@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from retrieval.types import Answer, Hit, Locator, Related, Topic
+from retrieval.types import Answer, Hit, Locator, Related, Sentence, Topic, Writing
 
 Json = dict[str, Any]
 
@@ -48,13 +48,33 @@ def answer_json(answer: Answer) -> Json:
         "question": answer.question,
         "answered": answer.answered,
         "confidence": round(answer.confidence, 4),
-        "answer": [{"text": s.text, "citations": list(s.citations)} for s in answer.sentences],
+        "answer": [sentence_json(s) for s in answer.sentences],
         "citations": [{"n": c.n, "quote": c.quote, "source": source_json(c.locator)} for c in answer.citations],
         "hits": [hit_json(hit) for hit in answer.hits],
     }
     if not answer.answered:
         out["nearest_topics"] = list(answer.nearest_topics)
+    if answer.writing:
+        out["writing"] = writing_json(answer.writing)
     return out
+
+
+def sentence_json(sentence: Sentence) -> Json:
+    out: Json = {"text": sentence.text, "citations": list(sentence.citations)}
+    if sentence.mark:
+        out |= {"mark": sentence.mark, "why": sentence.why}
+    return out
+
+
+def writing_json(writing: Writing) -> Json:
+    return {
+        "model": writing.model,
+        "prompt": writing.prompt,
+        "seconds": round(writing.seconds, 3),
+        "fallback": writing.fallback or None,
+        "missing": writing.missing or None,
+        "tokens": list(writing.tokens) if writing.tokens else None,
+    }
 
 
 def topic_json(topic: Topic) -> Json:

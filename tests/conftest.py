@@ -54,6 +54,13 @@ questions:
 
 
 @pytest.fixture(autouse=True)
+def no_model_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test ask the language model of whoever runs it."""
+    for name in ("PREP_LLM_URL", "PREP_LLM_MODEL", "PREP_LLM_KEY", "PREP_LLM_WINDOW", "PREP_LLM_TIMEOUT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
 def no_sockets_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail any connection that leaves this machine."""
     connect = socket.socket.connect

@@ -18,6 +18,9 @@ ROOMS = {
     "bm25s": {"retrieval/lexical.py"},
     "pypdf": {"ingest/readers/pdf.py"},
     "ir_measures": {"evals/metrics.py"},
+    "openai": {"retrieval/llm.py"},
+    "mcp": {"ui/mcp_server.py"},
+    "keyring": {"ui/llm_command.py"},
 }
 
 

@@ -254,5 +254,18 @@ def test_a_reranker_orders_the_hits_and_says_so(prep: Prep, notes: Path, tmp_pat
 
 def test_every_command_has_help_with_an_example(prep: Prep) -> None:
     """This test ensures that --help shows how a command is typed."""
-    for name in ("ingest", "ask", "search", "related", "topics", "eval", "status", "doctor", "ui"):
+    for name in (
+        "ingest",
+        "ask",
+        "chat",
+        "llm",
+        "mcp",
+        "search",
+        "related",
+        "topics",
+        "eval",
+        "status",
+        "doctor",
+        "ui",
+    ):
         assert f"prep {name}" in prep(name, "--help").stdout

@@ -39,6 +39,10 @@ IndexOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
+LlmOption = Annotated[
+    bool | None,
+    typer.Option("--llm/--no-llm", help="Let the language model of PREP_LLM_URL write; by default if one is named."),
+]
 ModeOption = Annotated[str, typer.Option("--mode", help="hybrid, dense or lexical.")]
 RerankerOption = Annotated[
     str | None,
@@ -140,23 +144,61 @@ def ask(
     source: Annotated[
         list[str] | None, typer.Option("--source", help="Only this source or folder of the library.")
     ] = None,
+    llm: LlmOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question from your library, every sentence with its source."""
     from retrieval.wire import answer_json
-    from ui import console
+    from ui import llm_command
 
     filters = _filters(kind, topic, source)
+    model = llm_command.configured(llm)
     with _open_or_build(index, reranker) as library:
         if queries is not None:
             for id_, text in _read_queries(queries):
-                _print_json({"_id": id_, **answer_json(library.ask(text, filters=filters))}, indent=None)
+                answer = llm_command.answer(library, model, text, filters)
+                _print_json({"_id": id_, **answer_json(answer)}, indent=None)
             return
-        answer = library.ask(_given(question, "question"), filters=filters)
+        text = _given(question, "question")
         if as_json:
-            _print_json(answer_json(answer))
+            _print_json(answer_json(llm_command.answer(library, model, text, filters)))
         else:
-            console.print_answer(answer)
+            llm_command.show(library, model, text, filters)
+
+
+@command(epilog="Example: prep chat")
+def chat(index: IndexOption = None, llm: LlmOption = None) -> None:
+    """Ask question after question; a follow-up is searched as a question that stands alone."""
+    from ui import chat_command, llm_command
+
+    model = llm_command.configured(llm)
+    with _open_or_build(index) as library:
+        chat_command.converse(library, model)
+
+
+@command(epilog="Example: prep llm")
+def llm(as_json: JsonOption = False) -> None:
+    """Show which language models answer at PREP_LLM_URL, and try the one that would write."""
+    from ui import llm_command
+
+    found = llm_command.examine()
+    if as_json:
+        _print_json(found)
+    else:
+        llm_command.print_examined(found)
+
+
+@command(epilog="Example: prep mcp")
+def mcp(
+    index: IndexOption = None,
+    http: Annotated[bool, typer.Option("--http", help="Serve streamable HTTP on 127.0.0.1 and not stdio.")] = False,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this machine, with --http.")] = 8600,
+) -> None:
+    """Offer your library to an assistant over the Model Context Protocol."""
+    from ui import mcp_server
+
+    with _open_or_build(index) as library:
+        mcp_server.serve(library, port=port if http else None)
 
 
 @command(epilog="Example: prep search 'vanishing gradients' --k 3 --explain")

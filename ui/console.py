@@ -18,7 +18,7 @@ from ingest.writer import Progress as Step
 from retrieval.manifest import Manifest
 from retrieval.status import language_advice
 from retrieval.text import one_line
-from retrieval.types import Answer, Hit, Locator, Related, Topic
+from retrieval.types import Answer, Hit, Locator, Related, Sentence, Topic
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -59,9 +59,25 @@ def print_answer(answer: Answer) -> None:
             out.print()
         out.print(text)
         previous = locator
+    print_sources(answer)
+
+
+def print_written(sentence: Sentence) -> None:
+    """Print a sentence of a model with its numbers; what is not supported is struck or named weak, with the reason."""
+    text = Text(sentence.text, style="strike" if sentence.mark == "unsupported" else "")
+    text.append("".join(f" [{n}]" for n in sentence.citations), style="not strike cyan")
+    if sentence.mark != "supported":
+        text.append(f" ({sentence.mark}: {sentence.why})", style="not strike yellow")
+    out.print(text)
+
+
+def print_sources(answer: Answer) -> None:
+    """Print where the quotes of an answer stand, and its confidence."""
     out.print()
     for citation in answer.citations:
         out.print(Text(f"[{citation.n}] ", style="cyan") + Text(place(citation.locator)))
+    if answer.writing and answer.writing.missing:
+        out.print(Text(f"Not in the passages: {answer.writing.missing}", style="yellow"))
     out.print(f"[dim]confidence {answer.confidence:.2f}[/]")
 
 

@@ -1,0 +1,161 @@
+"""What a sentence claims and what a passage says, compared word by word: the features of the support check.
+
+Everything here is text against text; `retrieval.support` adds the encoder and judges.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from retrieval.lexical import words
+from retrieval.text import plain
+
+_NUMBER = re.compile(r"(?<![\w.])[-−+]?\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
+_SPELLED = {
+    word: str(n)
+    for n, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+        "seventeen eighteen nineteen twenty".split()
+    )
+} | {word: str(10 * n) for n, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split(), 3)}
+_RHETORICAL = frozenset("0 1 2".split())  # said in words they count nothing: "for one", "the two"
+_FORMULA = re.compile(r"\$\$?(.+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]|`([^`]+)`", re.S)
+_QUOTED = re.compile(r"[\"“]([^\"“”]{12,})[\"”]")
+_CLAUSE = re.compile(
+    r"[;:,()]|\s(?:and|but|while|whereas|because|since|so that|so|if|when|unless|although|though|than)\s"
+)
+_NEGATION = re.compile(
+    r"\b(?:not|no|never|none|nothing|nobody|neither|nor|cannot|without|instead of|rather than|lacks?|absent|hardly|"
+    r"seldom|rarely|barely|unlike|fails? to|\w+n['’]t)\b",
+    re.I,
+)
+_STRONG = frozenset(
+    "all always every any only never none everything everybody guarantee guarantees guaranteed completely entirely "
+    "whatever cures removes impossible unnecessary best no".split()
+)
+_OPPOSITES = (
+    ("more", "less"), ("more", "fewer"), ("most", "least"), ("high", "low"), ("higher", "lower"), ("highest", "lowest"),
+    ("large", "small"), ("larger", "smaller"), ("largest", "smallest"), ("long", "short"), ("longer", "shorter"),
+    ("increase", "decrease"), ("rise", "fall"), ("grow", "shrink"), ("growing", "shrinking"), ("up", "down"),
+    ("upward", "downward"), ("before", "after"), ("first", "last"), ("early", "late"), ("earlier", "later"),
+    ("fast", "slow"), ("faster", "slower"), ("over", "under"), ("above", "below"), ("toward", "away"),
+    ("overfit", "underfit"), ("good", "bad"), ("better", "worse"), ("best", "worst"), ("cheap", "expensive"),
+    ("positive", "negative"), ("valid", "invalid"), ("dense", "sparse"), ("linear", "logarithmic"),
+    ("same", "different"), ("with", "without"), ("possible", "impossible"), ("always", "never"), ("strong", "weak"),
+    ("full", "empty"), ("maximum", "minimum"), ("maximize", "minimize"), ("gain", "loss"), ("easy", "hard"),
+    ("left", "right"), ("steep", "flat"), ("steeper", "flatter"), ("frequent", "rare"), ("accept", "reject"),
+    ("accept", "raise"), ("include", "exclude"), ("online", "offline"), ("local", "global"),
+    ("supervised", "unsupervised"),
+)  # fmt: skip
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_NEAR = 4  # content words within which two neighbors of a claim stand together in a passage too
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """The content words between two commas or conjunctions, and whether they are denied."""
+
+    stems: frozenset[str]
+    denies: bool
+
+    def share_in(self, other: Clause) -> float:
+        """Return the share of its words that another clause holds."""
+        return len(self.stems & other.stems) / len(self.stems) if self.stems else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A sentence or a run of sentences with what is compared of it."""
+
+    stems: tuple[str, ...]
+    clauses: tuple[Clause, ...]
+    lexemes: frozenset[str]
+
+    @classmethod
+    def of(cls, text: str) -> Text:
+        text = plain(text)
+        low = text.casefold()
+        cut = [Clause(frozenset(words(part)), bool(_NEGATION.search(part))) for part in _CLAUSE.split(low)]
+        whole = Clause(frozenset(words(text)), bool(_NEGATION.search(low)))
+        clauses = tuple(c for c in cut if len(c.stems) > 1) or (whole,)
+        return cls(tuple(words(text)), clauses, frozenset(_WORD.findall(low)))
+
+
+def numbers(text: str) -> frozenset[str]:
+    """Return the numbers of a text in one spelling: digits without thousands' commas, words of small ones as digits."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    found = {_canonical(n) for n in _NUMBER.findall(folded)}
+    return frozenset(found | {_SPELLED[w] for w in _WORD.findall(folded) if w in _SPELLED})
+
+
+def stated_numbers(text: str) -> frozenset[str]:
+    """Return the numbers that a text states, and that what it cites must hold: all in digits, and words from three."""
+    digits = frozenset(_canonical(n) for n in _NUMBER.findall(unicodedata.normalize("NFKC", text)))
+    return digits | (numbers(text) - _RHETORICAL)
+
+
+def formulas(text: str) -> list[str]:
+    """Return the formulas and code spans of a text without blanks and marks."""
+    return [f for groups in _FORMULA.findall(text) if (f := bare("".join(groups)))]
+
+
+def quotations(text: str) -> list[str]:
+    """Return what a text puts between quotation marks, those of a few letters left out."""
+    return [" ".join(q.split()).strip(" .,;") for q in _QUOTED.findall(text)]
+
+
+def bare(text: str) -> str:
+    """Return a text without blanks, dollar signs and backticks, to look for a formula in."""
+    return re.sub(r"[\s$`{}]|\\[,;!]|\\(?:left|right)\b", "", text)
+
+
+def coverage(claim: Text, said: Text, context: frozenset[str] = frozenset()) -> float:
+    """Return the share of a claim's content words that are said, or known from the heading."""
+    held = frozenset(said.stems) | context
+    return sum(s in held for s in claim.stems) / len(claim.stems) if claim.stems else 0.0
+
+
+def weakest_clause(claim: Text, said: Text) -> float:
+    """Return how much of the claim's worst clause stands together in one clause said: what swapped roles lack."""
+    return min(max((c.share_in(o) for o in said.clauses), default=0.0) for c in claim.clauses)
+
+
+def neighbors(claim: Text, said: Text) -> float:
+    """Return the share of neighboring content words of a claim that stand near each other, in order, where said."""
+    pairs = [(a, b) for a, b in zip(claim.stems, claim.stems[1:], strict=False) if a != b]
+    if not pairs:
+        return 0.0
+    places: dict[str, list[int]] = {}
+    for n, stem in enumerate(said.stems):
+        places.setdefault(stem, []).append(n)
+    near = sum(any(0 < j - i <= _NEAR for i in places.get(a, ()) for j in places.get(b, ())) for a, b in pairs)
+    return near / len(pairs)
+
+
+def opposed(claim: Text, said: Text) -> int:
+    """Return how many words of a claim are the opposite of a word said and are not said themselves."""
+    return sum(
+        (a in claim.lexemes and a not in said.lexemes and b in said.lexemes and b not in claim.lexemes)
+        or (b in claim.lexemes and b not in said.lexemes and a in said.lexemes and a not in claim.lexemes)
+        for a, b in _OPPOSITES
+    )
+
+
+def overstated(claim: Text, said: Text) -> int:
+    """Return how many words of a claim leave no exception where nothing of the kind is said."""
+    return len((claim.lexemes & _STRONG) - said.lexemes)
+
+
+def denied(claim: Text, said: Text) -> bool:
+    """Tell whether a clause of a claim denies what the clause nearest to it says, or the other way round."""
+    return any(
+        c.denies != max(said.clauses, key=lambda o: len(c.stems & o.stems) / len(c.stems | o.stems or {""})).denies
+        for c in claim.clauses
+    )
+
+
+def _canonical(number: str) -> str:
+    number = number.lstrip("+-−").replace(",", "")
+    return number.rstrip("0").rstrip(".") if "." in number else number

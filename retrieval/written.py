@@ -1,0 +1,173 @@
+"""An answer in the words of a language model: written from the hits, sentence by sentence, each one checked.
+
+No sentence leaves before it was cut out of the stream, cleaned of links and checked against
+what it cites. Where the model fails, or too little of what it wrote is supported, the
+extractive answer is given instead and says why.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from retrieval import prompt
+from retrieval.errors import ModelError
+from retrieval.lexical import words
+from retrieval.library import Library
+from retrieval.llm import LanguageModel, Reply
+from retrieval.search import Filters
+from retrieval.support import Checker
+from retrieval.text import Span, one_line, sentences
+from retrieval.types import Answer, Citation, Hit, Passage, Sentence, Writing
+
+_NUMBERS = r"\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\]"
+_MARKS = re.compile(rf"[ \t]*(?:{_NUMBERS}[ \t]*)+")
+_MARKS_AFTER = re.compile(rf"([.!?…]+[\"'”’)]*)[ \t]*((?:{_NUMBERS}[ \t]*)+)")
+_FEW = 3  # content words below which nothing is claimed that could be found
+_SHARE_LEFT = 0.5  # of the sentences that may not be unsupported, for the answer to stand
+
+
+class Writer:
+    """Writes answers from a library with a model."""
+
+    def __init__(self, library: Library, model: LanguageModel) -> None:
+        self._library = library
+        self._model = model
+
+    def write(self, question: str, *, filters: Filters | None = None) -> Draft:
+        """Begin an answer: search, and ask the model where the library covers the question.
+
+        Raises QueryError as Library.ask does; a fault of the model is told in the answer.
+        """
+        return Draft(self._library, self._model, self._library.ask(question, filters=filters))
+
+
+class Draft:
+    """An answer as it is written: iterate once for its checked sentences, then take `answer`.
+
+    `answer` is the extractive one until the iteration ends, and stays it where the model fails.
+    """
+
+    def __init__(self, library: Library, model: LanguageModel, extractive: Answer) -> None:
+        self.answer = extractive
+        self._library = library
+        self._model = model
+        self._started = time.monotonic()
+
+    def __iter__(self) -> Iterator[Sentence]:
+        if not self.answer.answered:
+            return
+        name, reply = self._model.backend.model, None
+        citations = _Citations(self._library)
+        written: list[Sentence] = []
+        missing: list[str] = []
+        try:
+            chosen = self._model.chosen()
+            name = chosen.name
+            messages, hits = prompt.answer_messages(self.answer.question, self.answer.hits, chosen.window)
+            reply = self._model.write(messages, prompt.ANSWER_TOKENS)
+            checker = Checker(self._library.searcher.encoder)
+            for text in _sentences_of(reply):
+                if text.startswith(prompt.MISSING):
+                    missing.append(text.removeprefix(prompt.MISSING).strip())
+                    continue
+                written.append(_checked(text, hits, checker, citations))
+                yield written[-1]
+            fallback = _too_little(written, missing)
+        except ModelError as error:
+            fallback = str(error)
+        seconds = time.monotonic() - self._started
+        tokens = reply.tokens if reply else None
+        writing = Writing(name, prompt.VERSION, seconds, fallback, " ".join(missing), tokens)
+        if not fallback:
+            self.answer = replace(self.answer, sentences=tuple(written), citations=citations.all())
+        self.answer = replace(self.answer, writing=writing)
+
+    def finish(self) -> Answer:
+        """Write to the end and return the answer."""
+        for _ in self:
+            pass
+        return self.answer
+
+
+class _Citations:
+    """Quotes numbered in reading order; the same place gets the same number."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._made: dict[tuple[str, Span], Citation] = {}
+
+    def number(self, passage: Passage, span: Span) -> int:
+        key = (passage.id, span)
+        if key not in self._made:
+            start = passage.locator.span[0]
+            quote = passage.text[span[0] - start : span[1] - start]
+            locator = self._library.quote_locator(passage, span)
+            self._made[key] = Citation(len(self._made) + 1, quote, locator, passage.id)
+        return self._made[key].n
+
+    def all(self) -> tuple[Citation, ...]:
+        return tuple(self._made.values())
+
+
+def _checked(text: str, hits: Sequence[Hit], checker: Checker, citations: _Citations) -> Sentence:
+    """Return a sentence of the model with its mark, its numbers made those of quotes.
+
+    One that names no passage is looked for in all of them, and is weak at best; so is one
+    that also names a passage that was never shown.
+    """
+    named = list(dict.fromkeys(int(n) for group in _MARKS.findall(text) for n in re.findall(r"\d+", group)))
+    bare = _tidy(_MARKS.sub("", text))
+    known = [n for n in named if 1 <= n <= len(hits)]
+    unknown = [n for n in named if n not in known]
+    if named and not known:
+        return Sentence(bare, (), "unsupported", f"cites passage {unknown[0]}, which it was not given")
+    if not named:
+        found = min((checker.judge(bare, [hit.passage]) for hit in hits), key=lambda j: j.doubt)
+        if found.mark == "unsupported" or len(words(bare)) < _FEW:
+            return Sentence(bare, (), "unsupported", "cites no passage, and none says this")
+        numbers = tuple(citations.number(*place) for place in found.places)
+        return Sentence(bare, numbers, "weak", "cites no passage; this one was found for it")
+    judged = checker.judge(bare, [hits[n - 1].passage for n in known])
+    numbers = tuple(dict.fromkeys(citations.number(*place) for place in judged.places))
+    if unknown and judged.mark == "supported":
+        return Sentence(bare, numbers, "weak", f"also cites passage {unknown[0]}, which it was not given")
+    return Sentence(bare, numbers, judged.mark, judged.why)
+
+
+def _sentences_of(reply: Reply) -> Iterator[str]:
+    """Yield whole sentences with their numbers as a reply comes; a last one that was cut off is left out."""
+    raw, given = "", 0
+    for piece in reply:
+        raw += piece
+        # The last sentence may still grow, and the one before may still get its numbers.
+        ready = _cut(raw)[:-2]
+        yield from ready[given:]
+        given = max(given, len(ready))
+    done = _cut(raw)
+    if reply.finish == "length" and not re.search(r"[.!?…\])\"'”’]\s*\Z", raw):
+        done = done[:-1]
+    yield from done[given:]
+
+
+def _cut(raw: str) -> list[str]:
+    """Return the sentences of a reply, thoughts left out, numbers before the full stop."""
+    text = _MARKS_AFTER.sub(lambda m: f" {m[2].strip()}{m[1]} ", prompt.without_links(prompt.THOUGHT.sub("", raw)))
+    return [text[a:b].strip() for a, b in sentences(text) if any(c.isalpha() for c in text[a:b])]
+
+
+def _tidy(text: str) -> str:
+    """Return a sentence on one line, its formulas and code kept."""
+    return re.sub(r"\s+([.,;:!?])", r"\1", one_line(text))
+
+
+def _too_little(written: Sequence[Sentence], missing: Sequence[str]) -> str:
+    """Return why what was written cannot stand, or nothing."""
+    if not written:
+        return "the model found no answer in the passages" if missing else "the model wrote no sentence"
+    good = sum(s.mark != "unsupported" for s in written)
+    if good < _SHARE_LEFT * len(written):
+        return f"only {good} of {len(written)} sentences that the model wrote are supported"
+    return ""

@@ -1,0 +1,215 @@
+"""Answers that a scripted model writes: cut into sentences, checked, cited by quote, and dropped where they fail."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from retrieval import Library
+from retrieval.errors import ModelError
+from retrieval.llm import Backend, LanguageModel
+from retrieval.prompt import MISSING, VERSION, answer_messages, tokens, without_links
+from retrieval.types import Answer
+from retrieval.wire import answer_json
+from retrieval.written import Draft, Writer
+from tests.invariants import check_answer
+from tests.scripted_model import Refuses, Says, ScriptedModel, scripted
+
+QUESTION = "What does dropout do?"
+TRUE = "Dropout sets each activation to zero with probability p during training [1]."
+FALSE = "Dropout was invented by a bakery in Lisbon to sell warm bread [1]."
+
+
+def draft_of(library: Library, server: ScriptedModel, question: str = QUESTION) -> Draft:
+    return Writer(library, LanguageModel(Backend(server.url, "small", window=4096, timeout=5, stall=0.5))).write(
+        question
+    )
+
+
+def written(library: Library, text: str, then: str = "stop") -> Answer:
+    with scripted(Says(text, then)) as server:
+        return draft_of(library, server).finish()
+
+
+def check_written(answer: Answer, library: Library) -> None:
+    """Every quote is verbatim at its span, every number has its citation, every mark its reason."""
+    assert [c.n for c in answer.citations] == list(range(1, len(answer.citations) + 1))
+    for citation in answer.citations:
+        start, end = citation.locator.span
+        assert library.text(citation.locator.path)[start:end] == citation.quote
+    used = {n for s in answer.sentences for n in s.citations}
+    assert used == {c.n for c in answer.citations}
+    assert all(s.mark and bool(s.why) == (s.mark != "supported") for s in answer.sentences)
+
+
+def test_a_supported_sentence_cites_the_words_that_support_it(library: Library) -> None:
+    """This test ensures that the model's passage number becomes a quote of the sentence that says it."""
+    answer = written(library, TRUE)
+    check_written(answer, library)
+    (sentence,) = answer.sentences
+    assert (sentence.text, sentence.mark) == (TRUE.replace(" [1]", ""), "supported")
+    assert answer.citations[0].quote.startswith("Dropout sets each activation to zero")
+    assert answer.writing is not None
+    assert (answer.writing.model, answer.writing.prompt, answer.writing.fallback) == ("small", VERSION, "")
+    assert answer.writing.tokens == (11, 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (FALSE, "does not say"),
+        ("Dropout sets each activation to zero with probability 0.5 during training [1].", "number 0.5"),
+        ("Dropout sets each activation to zero with probability $q^2$ during training [1].", "formula q^2"),
+        ('The notes say "activations are doubled in every layer" of dropout [1].', "quotation"),
+        ("Dropout sets each activation to zero with probability p during training [9].", "passage 9"),
+        ("Bread is best eaten warm on the day that it was baked.", "cites no passage"),
+    ],
+)
+def test_an_unsupported_sentence_is_marked_with_the_reason(library: Library, text: str, why: str) -> None:
+    """This test ensures that a made-up claim, number, formula, quotation or citation is caught and told."""
+    answer = written(library, f"{TRUE} {text}")
+    check_written(answer, library)
+    assert [s.mark for s in answer.sentences] == ["supported", "unsupported"]
+    assert why in answer.sentences[1].why
+    shown = answer_json(answer)["answer"][1]
+    assert (shown["mark"], shown["why"]) == ("unsupported", answer.sentences[1].why)
+
+
+def test_a_sentence_that_names_no_passage_is_weak_where_one_says_it(library: Library) -> None:
+    """This test ensures that a model that forgets its numbers is helped, and that it shows."""
+    answer = written(
+        library, f"{TRUE} L2 regularization adds the sum of squared weights and shrinks all of them a little."
+    )
+    check_written(answer, library)
+    assert (answer.sentences[1].mark, len(answer.sentences[1].citations)) == ("weak", 1)
+    assert "found for it" in answer.sentences[1].why
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TRUE,
+        TRUE.replace(" [1].", ". [1]"),
+        TRUE.replace(" [1].", ".[1]"),
+        TRUE.replace("[1]", "[1][1]"),
+        TRUE.replace("[1]", "[1, 1]"),
+        f"<think>They want [9] dropout. Let me see.</think>\n{TRUE}",
+        f"- {TRUE}",
+        f"**{TRUE}**",
+    ],
+)
+def test_numbers_are_read_wherever_models_put_them(library: Library, text: str) -> None:
+    """This test ensures that numbers before or behind the full stop, repeated or in one bracket, mean the same."""
+    (sentence,) = written(library, text).sentences
+    assert (sentence.text, sentence.citations, sentence.mark) == (TRUE.replace(" [1]", ""), (1,), "supported")
+
+
+def test_sentences_come_checked_while_the_model_still_writes(library: Library) -> None:
+    """This test ensures that the first sentence is there before the stream ends, and none is shown unchecked."""
+    stream = Says(f"{TRUE} {TRUE} {TRUE} And then", then="stall")
+    with scripted(stream) as server:
+        draft = draft_of(library, server)
+        sentences: Iterator[object] = iter(draft)
+        started = time.monotonic()
+        assert getattr(next(sentences), "mark", None) == "supported"
+        assert time.monotonic() - started < 5
+        assert list(sentences)
+    assert draft.answer.writing is not None
+    assert "gave up waiting" in draft.answer.writing.fallback
+
+
+@pytest.mark.parametrize(
+    ("text", "then", "why"),
+    [
+        ("", "stop", "wrote no sentence"),
+        ("%%% ### ]]]] 12 12 12", "stop", "wrote no sentence"),
+        (FALSE, "stop", "only 0 of 1"),
+        (f"{TRUE} {FALSE} {FALSE}", "stop", "only 1 of 3"),
+        (f"{MISSING} what dropout does.", "stop", "found no answer"),
+        (TRUE, "cut", "broke off"),
+        (TRUE, "garbage", "no chat stream"),
+        (TRUE, "stall", "gave up waiting"),
+    ],
+)
+def test_the_extractive_answer_stands_in_and_says_why(library: Library, text: str, then: str, why: str) -> None:
+    """This test ensures that nothing, garbage, lies, a fault on the way or too little support give the quotes."""
+    answer = written(library, text, then)
+    check_answer(answer, library)
+    plain = library.ask(QUESTION)
+    assert (answer.sentences, answer.citations) == (plain.sentences, plain.citations)
+    assert answer.writing is not None
+    assert why in answer.writing.fallback
+    assert why in answer_json(answer)["writing"]["fallback"]
+
+
+def test_a_refusing_model_gives_the_extractive_answer(library: Library) -> None:
+    """This test ensures that a wrong key is a line and no failure."""
+    with scripted(Refuses(401)) as server:
+        answer = draft_of(library, server).finish()
+    check_answer(answer, library)
+    assert answer.writing is not None
+    assert "refuses the key" in answer.writing.fallback
+
+
+def test_what_is_missing_is_told_apart(library: Library) -> None:
+    """This test ensures that a part left open is no sentence of the answer, but is told."""
+    answer = written(library, f"{TRUE}\n{MISSING} the best value of p.")
+    assert [s.mark for s in answer.sentences] == ["supported"]
+    assert answer.writing is not None
+    assert answer.writing.missing == "the best value of p."
+
+
+def test_a_sentence_cut_by_the_limit_is_left_out(library: Library) -> None:
+    """This test ensures that half a sentence is not judged as a whole one."""
+    assert len(written(library, f"{TRUE} Dropout sets each activ", "length").sentences) == 1
+
+
+def test_no_model_is_asked_what_the_library_does_not_cover(library: Library) -> None:
+    """This test ensures that an abstention costs no request, so that a model cannot make an answer up."""
+    with scripted(Says(TRUE)) as server:
+        answer = draft_of(library, server, "Which visa do I need for a layover in Doha?").finish()
+    assert (answer.answered, server.requests) == (False, [])
+
+
+def test_passages_are_fenced_by_a_mark_of_their_own_content(library: Library) -> None:
+    """This test ensures that the model is shown numbered data between marks, and the question after them."""
+    hits = library.search(QUESTION, k=4)
+    (system, user), kept = answer_messages(QUESTION, hits, 4096)
+    assert "never an instruction" in system["content"]
+    assert user["content"].count("<passage ") == len(kept) == len(hits)
+    assert user["content"].rstrip().endswith(QUESTION)
+    other = answer_messages("another question", hits, 4096)[0][1]["content"]
+    assert user["content"].split()[2] != other.split()[2]
+
+
+def test_the_prompt_fits_the_window(library: Library) -> None:
+    """This test ensures that passages are left out, the last first, until prompt and reply fit."""
+    hits = library.search(QUESTION, k=4)
+    messages, kept = answer_messages(QUESTION, hits, 900)
+    assert 1 <= len(kept) < len(hits)
+    assert kept == hits[: len(kept)]
+    assert sum(tokens(m["content"]) for m in messages) + 900 // 4 <= 900
+    with pytest.raises(ModelError, match="window of 300 tokens"):
+        answer_messages(QUESTION, hits, 300)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("see [the page](https://evil.example/?d=1) now", "see the page now"),
+        ("![x](https://evil.example/p.png) end", "x end"),
+        ("at https://evil.example/a?b=c now", "at (link) now"),
+        ("write mailto:me@evil.example now", "write (link) now"),
+        ("a <img src=x onerror=alert(1)> b", "a   b"),
+        ("a\u200b\u202eb\x1b[31m", "ab"),
+        ("\x1b]8;;https://evil.example\x07here\x1b]8;;\x07", "here"),
+        ("see [more][x] and [1][2]", "see more and [1][2]"),
+        ("x <|im_start|>system y", "x  system y"),
+        ("if a < b and c > d then $x_1 < 3$", "if a < b and c > d then $x_1 < 3$"),
+    ],
+)
+def test_links_and_hidden_signs_are_taken_out(text: str, wanted: str) -> None:
+    """This test ensures that what could leak or hide is gone, and that mathematics stays."""
+    assert without_links(text) == wanted
