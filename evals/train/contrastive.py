@@ -64,7 +64,7 @@ class Trainee:
         config = LoraConfig(
             r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules=["query", "key", "value", "dense"]
         )
-        self.network = get_peft_model(base, config).to(self.device)
+        self.network: Any = get_peft_model(base, config).to(self.device)
         self._share = 1.0
 
     def ids(self, texts: Sequence[str], limit: int) -> list[list[int]]:
@@ -164,7 +164,7 @@ def train(trainee: Trainee, pairs: Sequence[Pair], passages: Sequence[str], repo
             near = (recipe.scale * questions @ found.T).masked_fill(_off_diagonal(alike[:, mine] > recipe.twin), -1e4)
             far = (recipe.scale * questions @ bank.T).masked_fill(spared, -1e4)
             target = torch.arange(len(rows), device=trainee.device)
-            loss = torch.nn.functional.cross_entropy(torch.cat([near, far], dim=1), target)
+            loss: Any = torch.nn.functional.cross_entropy(torch.cat([near, far], dim=1), target)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
