@@ -159,9 +159,9 @@ class Reply:
 
     def __iter__(self) -> Iterator[str]:
         backend = self._model.backend
+        client = self._model._client(backend.timeout)  # imports openai: not the server's time
         deadline = time.monotonic() + backend.timeout
         length, wait = 0, backend.timeout
-        client = self._model._client(backend.timeout)
         threading.Thread(target=self._read, args=(client, deadline), name="prepdesk-reply", daemon=True).start()
         try:
             while True:
