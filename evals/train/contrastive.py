@@ -1,11 +1,9 @@
 """Contrastive training of a low-rank adapter over an encoder: questions toward the passages that answer them.
 
-The loss is InfoNCE (van den Oord et al., 2018) of each question against the passages of its
-batch and against every other passage there is. The passages of the batch carry gradients;
-the others come from vectors that are renewed once an epoch, which makes all of them
-negatives, the hardest included, for the price of a matrix product. Passages that read like
-the right one, or that stood nearer to the question than it before the epoch, may answer too
-and are not taken for negatives.
+The loss is symmetric InfoNCE (van den Oord et al., 2018) within a batch: each question
+against the passages of the others, each passage against the other questions. Passages that
+read like the right one may answer too and are not taken for negatives. Mined negatives were
+tried and lost (README.md).
 """
 
 from __future__ import annotations
@@ -39,7 +37,6 @@ class Recipe:
     passage_tokens: int = 128
     question_tokens: int = 64
     twin: float = 0.9  # cosine from which two passages say the same
-    slack: float = 0.05  # a passage this much nearer than the right one may answer as well
     warm_up: float = 0.1
     clip: float = 1.0
     seed: int = 7
@@ -131,7 +128,7 @@ class Trainee:
 
 
 def train(trainee: Trainee, pairs: Sequence[Pair], passages: Sequence[str], report: Report = print) -> None:
-    """Train on the pairs, every passage a possible negative; `report` is told the loss of each epoch."""
+    """Train on the pairs, in random batches; `report` is told the loss of each epoch."""
     import torch
 
     recipe = trainee.recipe
@@ -146,25 +143,19 @@ def train(trainee: Trainee, pairs: Sequence[Pair], passages: Sequence[str], repo
     answers = np.array([row for _, row in pairs])
     started = time.monotonic()
     for epoch in range(recipe.epochs):
-        bank = torch.from_numpy(trainee.encode(passages, recipe.passage_tokens)).to(trainee.device)
-        asked = torch.from_numpy(trainee.encode([q for q, _ in pairs], recipe.question_tokens)).to(trainee.device)
-        right = (asked * bank[answers]).sum(1)
         trainee.network.train()
         order = list(range(len(pairs)))
         shuffle.shuffle(order)
         losses = []
         for start in range(0, max(1, len(order) - recipe.batch + 1), recipe.batch):
             rows = order[start : start + recipe.batch]
-            mine = answers[rows]
-            alike = bank[mine] @ bank.T
-            spared = (alike > recipe.twin) | (asked[rows] @ bank.T > right[rows][:, None] + recipe.slack)
-            spared[torch.arange(len(rows)), torch.from_numpy(mine)] = True
             questions = trainee.forward([question_ids[r] for r in rows])
-            found = trainee.forward([passage_ids[r] for r in mine])
-            near = (recipe.scale * questions @ found.T).masked_fill(_off_diagonal(alike[:, mine] > recipe.twin), -1e4)
-            far = (recipe.scale * questions @ bank.T).masked_fill(spared, -1e4)
+            found = trainee.forward([passage_ids[answers[r]] for r in rows])
+            alike = _off_diagonal(found.detach() @ found.detach().T > recipe.twin)
+            scores = (recipe.scale * questions @ found.T).masked_fill(alike, -1e4)
             target = torch.arange(len(rows), device=trainee.device)
-            loss: Any = torch.nn.functional.cross_entropy(torch.cat([near, far], dim=1), target)
+            one_way, other_way = (torch.nn.functional.cross_entropy(s, target) for s in (scores, scores.T))
+            loss: Any = (one_way + other_way) / 2
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
