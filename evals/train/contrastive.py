@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,7 +62,9 @@ class Trainee:
         config = LoraConfig(
             r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules=["query", "key", "value", "dense"]
         )
-        self.network: Any = get_peft_model(base, config).to(self.device)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by a name that is to go
+            self.network: Any = get_peft_model(base, config).to(self.device)
         self._share = 1.0
 
     def ids(self, texts: Sequence[str], limit: int) -> list[list[int]]:
