@@ -43,6 +43,7 @@ LlamaForCausalLM(config).save_pretrained(sys.argv[1])
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     """A server on loopback with a model that writes noise."""
     folder: Path = tmp_path_factory.mktemp("tiny")
+    (folder / "hub" / "hub").mkdir(parents=True)  # without it the server's list of models is an error
     quiet = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "hub"), "CUDA_VISIBLE_DEVICES": ""}
     subprocess.run([sys.executable, "-c", BUILD, str(folder / "llama")], check=True, env=quiet, capture_output=True)
     port = unused_port()

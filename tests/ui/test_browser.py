@@ -107,7 +107,9 @@ def test_a_pdf_citation_shows_the_right_page_with_the_quote_marked(visit: Visit)
 
 def test_a_passage_opened_from_the_list_is_marked_in_its_page(visit: Visit) -> None:
     """This test ensures that any passage found, cited or not, is one click from its page, and marked there."""
-    page = visit.open(f"/?q={quote('What is the Kalman gain?')}&c=p1")
+    page = visit.open(
+        f"/?q={quote('What ratio is the Kalman gain, and when does the filter trust the measurement?')}&c=p1"
+    )
     picture = page.locator('.st-key-panel img[alt="Page 2 of Estimation handbook, the quote marked"]')
     expect(picture).to_be_visible(timeout=WAIT)
     expect(page.locator(".st-key-panel")).to_contain_text("Page 2 of 6")

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -30,7 +31,9 @@ def talk(server: Any, conversation: Talk) -> Any:
         async with Client(server) as client:
             return await conversation(client)
 
-    return asyncio.run(run())
+    # A thread of its own: browser tests before this one leave their event loop running in the first.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, run()).result()
 
 
 async def call(client: Client, name: str, **arguments: Any) -> Any:
