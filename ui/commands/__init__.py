@@ -1,0 +1,1 @@
+"""The subcommands of `prep`, one module for what belongs together."""

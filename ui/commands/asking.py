@@ -1,0 +1,92 @@
+"""Commands that answer: ask, chat, the language model, the server for assistants."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ui.options import (
+    IndexOption,
+    JsonOption,
+    KindOption,
+    LlmOption,
+    QueriesOption,
+    RerankerOption,
+    SourceOption,
+    TopicOption,
+    command,
+    filters_of,
+    given,
+    open_or_build,
+    print_json,
+    read_queries,
+)
+
+app = typer.Typer()
+
+
+@command(app, epilog='Example: prep ask "When do I prefer L1 over L2?"')
+def ask(
+    question: Annotated[str | None, typer.Argument(help="Your question, in your own words.")] = None,
+    index: IndexOption = None,
+    queries: QueriesOption = None,
+    reranker: RerankerOption = None,
+    kind: KindOption = None,
+    topic: TopicOption = None,
+    source: SourceOption = None,
+    llm: LlmOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer a question from your library, every sentence with its source."""
+    from retrieval.wire import answer_json
+    from ui import llm_command
+
+    filters = filters_of(kind, topic, source)
+    model = llm_command.configured(llm)
+    with open_or_build(index, reranker) as library:
+        if queries is not None:
+            for id_, text in read_queries(queries):
+                answer = llm_command.answer(library, model, text, filters)
+                print_json({"_id": id_, **answer_json(answer)}, indent=None)
+            return
+        text = given(question, "question")
+        if as_json:
+            print_json(answer_json(llm_command.answer(library, model, text, filters)))
+        else:
+            llm_command.show(library, model, text, filters)
+
+
+@command(app, epilog="Example: prep chat")
+def chat(index: IndexOption = None, llm: LlmOption = None) -> None:
+    """Ask question after question; a follow-up is searched as a question that stands alone."""
+    from ui import chat_command, llm_command
+
+    model = llm_command.configured(llm)
+    with open_or_build(index) as library:
+        chat_command.converse(library, model)
+
+
+@command(app, epilog="Example: prep llm")
+def llm(as_json: JsonOption = False) -> None:
+    """Show which language models answer at PREP_LLM_URL, and try the one that would write."""
+    from ui import llm_command
+
+    found = llm_command.examine()
+    if as_json:
+        print_json(found)
+    else:
+        llm_command.print_examined(found)
+
+
+@command(app, epilog="Example: prep mcp")
+def mcp(
+    index: IndexOption = None,
+    http: Annotated[bool, typer.Option("--http", help="Serve streamable HTTP on 127.0.0.1 and not stdio.")] = False,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this machine, with --http.")] = 8600,
+) -> None:
+    """Offer your library to an assistant over the Model Context Protocol."""
+    from ui import mcp_server
+
+    with open_or_build(index) as library:
+        mcp_server.serve(library, port=port if http else None)

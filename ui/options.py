@@ -1,0 +1,131 @@
+"""What the commands share: their options, how they fail, how they open a library and print."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+
+import typer
+
+from retrieval.errors import IndexMissingError, PrepdeskError, QueryError
+from retrieval.library import default_home
+from retrieval.store import Home
+from retrieval.types import MODES, PASSAGE_KINDS, Mode
+
+if TYPE_CHECKING:
+    from retrieval import Filters, Library
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+IndexOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--index", envvar="PREP_INDEX", help="Library home; by default the one of your user account.", metavar="DIR"
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
+LlmOption = Annotated[
+    bool | None,
+    typer.Option("--llm/--no-llm", help="Let the language model of PREP_LLM_URL write; by default if one is named."),
+]
+ModeOption = Annotated[str, typer.Option("--mode", help="hybrid, dense or lexical.")]
+RerankerOption = Annotated[
+    str | None,
+    typer.Option("--reranker", help="A cross-encoder, name or folder, that orders the first 20 hits.", metavar="MODEL"),
+]
+QueriesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--queries", help='File of {"_id", "text"} lines; prints one JSON line for each.', metavar="FILE.jsonl"
+    ),
+]
+KindOption = Annotated[
+    list[str] | None, typer.Option("--kind", help="Only passages of this kind: prose, qa, code, table, list.")
+]
+TopicOption = Annotated[list[str] | None, typer.Option("--topic", help="Only passages with this topic.")]
+SourceOption = Annotated[list[str] | None, typer.Option("--source", help="Only this source or folder of the library.")]
+
+
+def command(app: typer.Typer, **options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register a command whose PrepdeskErrors become one line on stderr and exit code 1."""
+
+    def register(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return function(*args, **kwargs)
+            except PrepdeskError as error:
+                print(f"prep: {' '.join(str(error).split())}", file=sys.stderr)
+                raise typer.Exit(1) from error
+            except KeyboardInterrupt as error:
+                print("prep: interrupted; nothing already indexed is lost", file=sys.stderr)
+                raise typer.Exit(130) from error
+            except BrokenPipeError as error:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise typer.Exit(0) from error
+
+        return app.command(**options)(run)
+
+    return register
+
+
+def open_or_build(index: Path | None, reranker: str | None = None) -> Library:
+    """Open the library; where there is none yet, build that of the bundled corpus first."""
+    from retrieval import Library
+    from retrieval.reranker import open_reranker
+
+    home = Home(index or default_home())
+    second = open_reranker(reranker) if reranker else None
+    try:
+        return Library(home, reranker=second)
+    except IndexMissingError:
+        if index is not None and index.exists() and not index.is_dir():
+            raise
+    from ingest.bundled import bundled_corpus
+    from ingest.pipeline import ingest as build
+    from ui import console
+
+    console.err.print(f"No index at {home.path} yet: building that of the bundled corpus (about a minute, once).")
+    with console.ingest_progress() as progress:
+        build(home, [bundled_corpus()], progress=progress)
+    return Library(home, reranker=second)
+
+
+def filters_of(kinds: list[str] | None, topics: list[str] | None, sources: list[str] | None) -> Filters | None:
+    from retrieval import Filters
+
+    if not (kinds or topics or sources):
+        return None
+    chosen = tuple(k for k in PASSAGE_KINDS if k in (kinds or ()))
+    if unknown := set(kinds or ()) - set(chosen):
+        raise QueryError(f"no passage kind {', '.join(sorted(unknown))}; choose from {', '.join(PASSAGE_KINDS)}")
+    return Filters(chosen, tuple(topics or ()), tuple(sources or ()))
+
+
+def mode_of(name: str) -> Mode:
+    if name not in MODES:
+        raise QueryError(f"no search mode {name!r}; choose one of {', '.join(MODES)}")
+    return name
+
+
+def given(text: str | None, what: str) -> str:
+    if text is None:
+        raise QueryError(f"no {what} given; type one in quotes, or use --queries FILE.jsonl")
+    return text
+
+
+def read_queries(path: Path) -> list[tuple[str, str]]:
+    from evals.gold import read_queries
+
+    return read_queries(path)
+
+
+def print_json(value: Any, indent: int | None = 2) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=indent) + "\n")
+    sys.stdout.flush()
