@@ -9,9 +9,10 @@ from evals.gold import Beir
 from ingest.chunk import chunk
 from ingest.documents import Block, Document
 from ingest.writer import Change, Progress, write_generation
-from retrieval.encoder import DEFAULT_MODEL, open_encoder
+from retrieval.encoder import open_encoder
 from retrieval.library import Library
 from retrieval.manifest import SourceRecord, sort_records
+from retrieval.models import DEFAULT_MODEL
 from retrieval.store import Home
 from retrieval.types import Hit, Passage
 

@@ -20,9 +20,10 @@ from evals.metrics import auroc
 from ingest.bundled import bundled_corpus
 from ingest.readers import READERS
 from retrieval import coverage
-from retrieval.encoder import DEFAULT_MODEL, Encoder, open_encoder
+from retrieval.encoder import Encoder, open_encoder
 from retrieval.errors import GoldError
 from retrieval.library import default_home, quiet
+from retrieval.models import DEFAULT_MODEL
 from retrieval.store import Home
 
 MOST_WRONG = 0.10

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from ingest.pipeline import ingest
 from ingest.writer import damaged_files, rebuild_lexical, rebuild_topics
-from retrieval.encoder import find_model, model_fingerprint
 from retrieval.errors import IndexCorruptError, IndexMissingError, PrepdeskError
 from retrieval.index import DenseIndex
 from retrieval.lexical import LexicalIndex
 from retrieval.manifest import FILE_NAME, Manifest
+from retrieval.models import find_model, model_fingerprint
 from retrieval.store import Home
 from retrieval.types import passage_id
 from retrieval.vectors import kept_vectors

@@ -15,9 +15,10 @@ from ingest.plan import Plan, make_plan, removal_plan
 from ingest.reading import Reading, Task
 from ingest.workers import Workers
 from ingest.writer import Change, Progress, encoded_texts, write_generation
-from retrieval.encoder import DEFAULT_MODEL, Encoder, find_model, model_fingerprint, open_encoder
+from retrieval.encoder import Encoder, open_encoder
 from retrieval.errors import FingerprintError, IndexCorruptError, IndexMissingError, ReadError
 from retrieval.manifest import Manifest, SourceRecord, sort_records
+from retrieval.models import DEFAULT_MODEL, find_model, model_fingerprint
 from retrieval.store import Home, storage_errors
 from retrieval.vectors import VectorCache
 

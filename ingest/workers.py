@@ -24,8 +24,8 @@ from typing import IO
 from ingest import read_worker
 from ingest.decode import message
 from ingest.reading import Reading, Task
-from retrieval.encoder import ModelFiles
 from retrieval.errors import ReadError
+from retrieval.models import ModelFiles
 
 _FILES_PER_WORKER = 50
 _MOST_WORKERS = 4

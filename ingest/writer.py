@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from retrieval import topics
 from retrieval.encoder import Encoder, Vectors
 from retrieval.errors import IndexCorruptError
 from retrieval.index import DenseIndex
-from retrieval.lexical import LexicalIndex
+from retrieval.lexical import LexicalIndex, saved_ids
 from retrieval.manifest import Manifest, SourceRecord
 from retrieval.store import Home
 from retrieval.types import Passage, embedded_text
@@ -60,12 +60,13 @@ def write_generation(home: Home, encoder: Encoder, change: Change, *, fresh: boo
     Call it under the writer lock. Raises IndexCorruptError, leaving the live generation as it
     is, where the new one does not agree with itself.
     """
+    live = None if fresh else home.current()
     folder = home.begin(copy=not fresh)
     try:
         with VectorCache(home.path / "vectors.sqlite", encoder) as cache:
             passages, questions = _write_dense(folder, cache, change, progress)
         progress("write", 0, 1)
-        rows = _write_lexical(folder, passages)
+        rows = _write_lexical(folder, passages, live, {p.id for p in change.passages})
         _write_texts(folder / "texts", change)
         manifest = Manifest(
             encoder=encoder.fingerprint,
@@ -96,11 +97,12 @@ def _write_dense(folder: Path, cache: VectorCache, change: Change, progress: Pro
             dense.delete(dense.ids({"path": {"$in": list(change.stale[at : at + 500])}}))
         _add(dense, cache, change.passages, progress)
         passages = _in_order(dense)
-        cache.keep_only(encoded_texts(passages))
+        counts = dense.count()
+        if cache.crowded(sum(counts)):
+            cache.keep_only(encoded_texts(passages))
         topics.build(passages, _stacked(dense, passages), {r.path: r for r in change.sources}, change.areas).write(
             folder
         )
-        counts = dense.count()
         if counts[0] != len(passages):
             raise IndexCorruptError(
                 f"the vector index counts {counts[0]} passages, holds {len(passages)}; the last generation stays live"
@@ -129,15 +131,21 @@ def _add(dense: DenseIndex, cache: VectorCache, passages: Sequence[Passage], pro
         done += n
         progress("encode", done, len(texts))
 
-    cache.fill(texts, count)
-    vectors = cache.encode(texts)
+    vectors = cache.encode(texts, count)
     dense.add(passages, vectors[: len(passages)])
     dense.add_questions([p.id for p in _entries(passages)], vectors[len(passages) :])
 
 
-def _write_lexical(folder: Path, passages: Sequence[Passage]) -> int:
-    """Index the words of all passages; return how many rows that made."""
-    lexical = LexicalIndex.build([p.id for p in passages], [embedded_text(p) for p in passages])
+def _write_lexical(
+    folder: Path, passages: Sequence[Passage], live: Path | None = None, new: Set[str] = frozenset()
+) -> int:
+    """Index the words of all passages; return how many rows that made.
+
+    Rows of passages that are not `new` are taken from the live generation's index, where it has them.
+    """
+    known = set(saved_ids(live / "lexical")) - new if live else set()
+    texts = {p.id: embedded_text(p) for p in passages if p.id not in known}
+    lexical = LexicalIndex.build([p.id for p in passages], texts, live / "lexical" if live else None)
     lexical.save(folder / "lexical")
     return len(lexical)
 

@@ -38,17 +38,18 @@ def layout(vectors: Floats) -> Floats:
 def _start(unit: Floats) -> Floats:
     """Return the two main components, signs fixed, with a little spread so that equal vectors are not one point."""
     centered = unit - unit.mean(axis=0)
-    left, scale, _ = np.linalg.svd(centered, full_matrices=False)
+    _, axes = np.linalg.eigh(centered.T @ centered)  # ascending; several times as fast as the singular values
+    kept = min(2, axes.shape[1])
     start = np.zeros((len(unit), 2))
-    kept = min(2, left.shape[1])
-    start[:, :kept] = left[:, :kept] * scale[:kept]
+    start[:, :kept] = centered @ axes[:, ::-1][:, :kept]
     signs = np.sign(start[np.argmax(np.abs(start), axis=0), [0, 1]])
     angle = np.arange(len(unit)) * 2.399963  # the golden angle
     return np.asarray(start * np.where(signs == 0, 1, signs) + 1e-3 * np.stack([np.cos(angle), np.sin(angle)], axis=1))
 
 
 def _distances(places: Floats) -> Floats:
-    return np.asarray(np.linalg.norm(places[:, None, :] - places[None, :, :], axis=-1))
+    x, y = places.T
+    return np.asarray(np.hypot(x[:, None] - x, y[:, None] - y))
 
 
 def _into_square(places: Floats) -> Floats:
@@ -60,15 +61,13 @@ def _apart(places: Floats) -> Floats:
     """Push neighbors that cover each other a little apart."""
     gap = min(_GAP, 0.8 / np.sqrt(len(places)))
     for _ in range(40):
-        ways = places[:, None, :] - places[None, :, :]
-        gaps = np.linalg.norm(ways, axis=-1)
+        gaps = _distances(places)
         np.fill_diagonal(gaps, 1.0)
-        near = gaps < gap
-        if not near.any():
+        one, other = np.nonzero(gaps < gap)
+        if not len(one):
             break
-        with np.errstate(divide="ignore", invalid="ignore"):
-            push = np.where(
-                near[..., None], ways / np.maximum(gaps, 1e-6)[..., None] * (gap - gaps)[..., None] / 2, 0.0
-            )
-        places = places + push.sum(axis=1)
+        near = gaps[one, other][:, None]
+        push = np.zeros_like(places)
+        np.add.at(push, one, (places[one] - places[other]) / np.maximum(near, 1e-6) * (gap - near) / 2)
+        places = places + push
     return np.clip(places, -0.05, 1.05)

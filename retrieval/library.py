@@ -10,11 +10,12 @@ from pathlib import Path
 from types import TracebackType
 
 from retrieval import answer, confidence
-from retrieval.encoder import Encoder, find_model, model_fingerprint, open_encoder
+from retrieval.encoder import Encoder, open_encoder
 from retrieval.errors import FingerprintError, IndexCorruptError, QueryError
 from retrieval.index import DenseIndex
 from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
+from retrieval.models import find_model, model_fingerprint
 from retrieval.reranker import Reranker
 from retrieval.search import Filters, Searcher
 from retrieval.store import Home, storage_errors

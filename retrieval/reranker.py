@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from retrieval.encoder import find_model, quiet_transformers
+from retrieval.encoder import quiet_transformers
 from retrieval.errors import EncoderError
+from retrieval.models import find_model
 from retrieval.types import Hit, embedded_text
 
 MOST = 20  # hits that are read again; past that a laptop takes seconds a question

@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from retrieval.encoder import DEFAULT_MODEL
 from retrieval.manifest import Manifest
+from retrieval.models import DEFAULT_MODEL
 from retrieval.store import Home
 
 MULTILINGUAL_MODEL = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"

@@ -71,9 +71,9 @@ class VectorCache:
             self._save(part, self.encoder.encode([first[key] for key in part], progress))
         self.encoded += len(missing)
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """Return unit vectors `(n, dimensions)` for the texts, encoding only what is new."""
-        self.fill(texts)
+        self.fill(texts, progress)
         keys = [self._key(text) for text in texts]
         known = self._known(keys)
         return np.stack([known[key] for key in keys]) if keys else np.empty((0, self.encoder.dimensions), np.float32)
@@ -82,11 +82,13 @@ class VectorCache:
         """Take over vectors that this encoder made of these texts before."""
         self._save([self._key(text) for text in texts], vectors)
 
-    def keep_only(self, texts: Sequence[str]) -> None:
-        """Forget what a finished library does not use, once that is more than half of the rows."""
+    def crowded(self, used: int) -> bool:
+        """Tell whether more than half of the rows are not used by a library of so many texts."""
         (rows,) = self._db.execute("select count(*) from vectors").fetchone()
-        if rows <= 2 * len(texts) + 1000:
-            return
+        return bool(rows > 2 * used + 1000)
+
+    def keep_only(self, texts: Sequence[str]) -> None:
+        """Forget what a finished library does not use."""
         with self._db:
             self._db.execute("create temp table used (key blob primary key) without rowid")
             self._db.executemany("insert or ignore into used values (?)", [(self._key(text),) for text in texts])

@@ -11,8 +11,9 @@ import pytest
 
 from ingest.pipeline import Report, ingest
 from retrieval import Library
-from retrieval.encoder import DEFAULT_MODEL, Encoder, open_encoder
+from retrieval.encoder import Encoder, open_encoder
 from retrieval.library import quiet
+from retrieval.models import DEFAULT_MODEL
 from retrieval.store import Home
 
 quiet()

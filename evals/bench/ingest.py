@@ -21,8 +21,9 @@ from pathlib import Path
 from ingest.bundled import bundled_corpus
 from ingest.writer import encoded_texts
 from retrieval import Library
-from retrieval.encoder import DEFAULT_MODEL, open_encoder
+from retrieval.encoder import open_encoder
 from retrieval.library import quiet
+from retrieval.models import DEFAULT_MODEL
 from retrieval.store import Home
 
 _FILES, _SECTIONS = 1000, 10

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from evals.bench import chunks, files, ranking
 from evals.bench.tables import Setting
-from retrieval.encoder import DEFAULT_MODEL
 from retrieval.library import quiet
+from retrieval.models import DEFAULT_MODEL
 from retrieval.store import Home
 
 RESULTS = Path(__file__).with_name("QUALITY.md")

@@ -19,10 +19,10 @@ from evals.own import hide_questions, own_gold
 from evals.statistics import Comparison, compare
 from evals.train.contrastive import Pair, Recipe, Report, Trainee, train
 from retrieval import adapter, fusion
-from retrieval.encoder import DEFAULT_MODEL, find_model
 from retrieval.errors import QueryError
 from retrieval.fusion import Floats, Weights
 from retrieval.library import Library
+from retrieval.models import DEFAULT_MODEL, find_model
 from retrieval.opened import read_opened
 from retrieval.types import embedded_text
 

@@ -21,8 +21,9 @@ from evals.train.contrastive import Recipe, Trainee, Vectors, train
 from evals.train.pairs import Pairs, beir_pairs, corpus_passages, own_pairs, without
 from ingest.bundled import bundled_corpus
 from retrieval import adapter
-from retrieval.encoder import BASE_MODEL, ModelFiles, WordPieces, find_model
+from retrieval.encoder import WordPieces
 from retrieval.library import quiet
+from retrieval.models import BASE_MODEL, ModelFiles, find_model
 
 SHARES = (0.0, 0.5, 0.75, 1.0)
 MAY_FORGET = 0.005  # recall@5, on the mean of the sets that are not trained on

@@ -20,8 +20,8 @@ from ingest.bundled import bundled_corpus
 from ingest.readers import READERS
 from ingest.reading import Reading, Task
 from ingest.workers import Workers
-from retrieval.encoder import DEFAULT_MODEL, find_model
 from retrieval.library import quiet
+from retrieval.models import DEFAULT_MODEL, find_model
 from tests.campaigns.seeds import seeds
 
 VERDICTS = ("read", "empty", "refused", "stopped", "unforeseen")

@@ -14,8 +14,9 @@ from evals.train.adapt import adapt
 from evals.train.contrastive import Recipe
 from ingest.pipeline import ingest
 from retrieval import Library, opened
-from retrieval.encoder import BASE_MODEL, find_model, open_encoder
+from retrieval.encoder import open_encoder
 from retrieval.errors import GoldError, QueryError
+from retrieval.models import BASE_MODEL, find_model
 from retrieval.store import Home
 
 BRIEF = Recipe(rank=4, learning_rate=1e-3, epochs=2, batch=8)

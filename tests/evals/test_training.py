@@ -14,7 +14,7 @@ from evals.train.contrastive import Recipe, Trainee, train
 from evals.train.encoder import recall
 from evals.train.pairs import QUERIES, Pairs, beir_pairs, without
 from retrieval import adapter
-from retrieval.encoder import ModelFiles
+from retrieval.models import ModelFiles
 
 STYLES = {"paraphrase", "chatty", "situation", "keywords", "typos", "comparison", "how-to", "follow-up"}
 PASSAGES = ["alpha beta", "gamma delta", "epsilon zeta", "eta theta", "iota kappa", "lam mu", "nu xi", "omicron pi"]

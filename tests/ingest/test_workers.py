@@ -14,8 +14,8 @@ from ingest import read_worker
 from ingest.pipeline import Report, ingest
 from ingest.reading import Reading, Task
 from ingest.workers import Workers
-from retrieval.encoder import DEFAULT_MODEL, find_model
 from retrieval.errors import ReadError
+from retrieval.models import DEFAULT_MODEL, find_model
 from retrieval.store import Home
 from tests.invariants import check_generation
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from retrieval import adapter
-from retrieval.encoder import BASE_MODEL, DEFAULT_MODEL, Encoder, find_model, model_fingerprint, open_encoder
+from retrieval.encoder import Encoder, open_encoder
 from retrieval.errors import EncoderError
+from retrieval.models import BASE_MODEL, DEFAULT_MODEL, find_model, model_fingerprint
 
 LARGEST = 3_000_000
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import bm25s
 import numpy as np
 import pytest
 
 from retrieval.errors import IndexCorruptError
 from retrieval.lexical import LexicalIndex, grams, words
+
+
+def build(*texts: str) -> LexicalIndex:
+    ids = [letter * 32 for letter in "abcdefgh"[: len(texts)]]
+    return LexicalIndex.build(ids, dict(zip(ids, texts, strict=True)))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +48,7 @@ def test_grams_stay_inside_words() -> None:
 
 def test_scores_equal_bm25_worked_out() -> None:
     """This test ensures that a share is BM25 (Lucene's idf, k1 = 0.6, b = 0.9) over the mean of best and bound."""
-    index = LexicalIndex.build(["a" * 32, "b" * 32, "c" * 32], ["cat dog", "cat cat mouse bird", "tree"])
+    index = build("cat dog", "cat cat mouse bird", "tree")
     share, _ = index.scores("cat unicorn")
     average = (2 + 4 + 1) / 3
 
@@ -56,9 +62,41 @@ def test_scores_equal_bm25_worked_out() -> None:
     assert share == pytest.approx([one / scale, two / scale, 0.0], rel=1e-4)
 
 
+def test_scores_equal_those_of_bm25s(tmp_path: Path) -> None:
+    """This test ensures that scores computed for all postings at once are those that bm25s computes row by row."""
+    texts = ["alpha beta beta gamma", "beta", "", "gamma delta alpha alpha alpha", "delta epsilon"]
+    theirs = bm25s.BM25(k1=0.6, b=0.9, method="lucene")
+    theirs.index([words(text) for text in texts], show_progress=False)
+    build(*texts).save(tmp_path / "lexical")
+    ours = bm25s.BM25.load(tmp_path / "lexical" / "words")
+    for word in words(" ".join(texts)):
+        assert ours.get_scores([word]) == pytest.approx(theirs.get_scores([word]), rel=1e-5)
+
+
+def test_a_change_gives_the_files_of_a_clean_build(tmp_path: Path) -> None:
+    """This test ensures that rows gone, changed, new and moved leave nothing behind: every file is the same."""
+    old = {"a" * 32: "alpha beta beta", "b" * 32: "gamma only-here", "c" * 32: "beta delta", "d" * 32: "omega"}
+    new = {"d" * 32: "omega", "e" * 32: "alpha zeta", "c" * 32: "beta changed", "a" * 32: "alpha beta beta"}
+    LexicalIndex.build(list(old), old).save(tmp_path / "old")
+    fresh = {id_: text for id_, text in new.items() if old.get(id_) != text}
+    LexicalIndex.build(list(new), fresh, tmp_path / "old").save(tmp_path / "changed")
+    LexicalIndex.build(list(new), new).save(tmp_path / "clean")
+    names = sorted(p.relative_to(tmp_path / "clean") for p in (tmp_path / "clean").rglob("*") if p.is_file())
+    assert len(names) > 8
+    for name in names:
+        assert (tmp_path / "changed" / name).read_bytes() == (tmp_path / "clean" / name).read_bytes(), name
+
+
+def test_an_old_index_without_the_passages_is_refused(tmp_path: Path) -> None:
+    """This test ensures that a row without a text is an error and never an empty row."""
+    build("alpha").save(tmp_path / "old")
+    with pytest.raises(IndexCorruptError, match="prep doctor --fix"):
+        LexicalIndex.build(["a" * 32, "z" * 32], {}, tmp_path / "old")
+
+
 def test_a_misspelt_word_is_found_by_its_grams() -> None:
     """This test ensures that "regularizaton" still reaches "regularization"."""
-    index = LexicalIndex.build(["a" * 32, "b" * 32], ["regularization of weights", "random forests"])
+    index = build("regularization of weights", "random forests")
     by_words, by_grams = index.scores("regularizaton")
     assert by_words.tolist() == [0.0, 0.0]
     assert by_grams[0] > 0.5
@@ -67,7 +105,7 @@ def test_a_misspelt_word_is_found_by_its_grams() -> None:
 
 def test_a_saved_index_gives_the_same_scores(tmp_path: Path) -> None:
     """This test ensures that saving and mapping changes nothing."""
-    built = LexicalIndex.build(["a" * 32, "b" * 32], ["alpha beta", "beta gamma"])
+    built = build("alpha beta", "beta gamma")
     built.save(tmp_path / "lexical")
     loaded = LexicalIndex.load(tmp_path / "lexical")
     for query in ("beta", "alpha gamma", "nothing"):
@@ -78,7 +116,7 @@ def test_a_saved_index_gives_the_same_scores(tmp_path: Path) -> None:
 
 def test_an_empty_index_finds_nothing(tmp_path: Path) -> None:
     """This test ensures that an empty library is no special case."""
-    LexicalIndex.build([], []).save(tmp_path / "lexical")
+    build().save(tmp_path / "lexical")
     assert [s.size for s in LexicalIndex.load(tmp_path / "lexical").scores("anything")] == [0, 0]
 
 

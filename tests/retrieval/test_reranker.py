@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from retrieval import Library
-from retrieval.encoder import DEFAULT_MODEL, find_model
 from retrieval.errors import EncoderError
+from retrieval.models import DEFAULT_MODEL, find_model
 from retrieval.reranker import MOST, open_reranker, rerank
 from retrieval.types import Hit, Locator, Passage, Scores, embedded_text
 from tests.invariants import check_answer, check_hits
