@@ -23,6 +23,7 @@ from evals.gold import GOLD, load_gold, of_split, read_queries
 from evals.metrics import SEED, auroc
 from retrieval import confidence
 from retrieval.library import Library, default_home, quiet
+from retrieval.logistic import Logistic
 
 TARGET_ANSWERED = 0.96
 _FOLDS = 5
@@ -68,14 +69,10 @@ def fit(data: Sample) -> tuple[confidence.Model, Floats]:
         part = LogisticRegression(C=_STRENGTH).fit(x[train], data.labels[train], weights[train])
         held[test] = part.predict_proba(x[test])[:, 1]
     whole = LogisticRegression(C=_STRENGTH).fit(x, data.labels, weights)
-    model = confidence.Model(
-        tuple(mean.tolist()),
-        tuple(scale.tolist()),
-        tuple(whole.coef_[0].tolist()),
-        float(whole.intercept_[0]),
-        choose_threshold(held, data.labels),
+    chance = Logistic(
+        tuple(mean.tolist()), tuple(scale.tolist()), tuple(whole.coef_[0].tolist()), float(whole.intercept_[0])
     )
-    return model, held
+    return confidence.Model(chance, choose_threshold(held, data.labels)), held
 
 
 def choose_threshold(probabilities: Floats, labels: Floats) -> float:
@@ -85,14 +82,7 @@ def choose_threshold(probabilities: Floats, labels: Floats) -> float:
 
 
 def write(model: confidence.Model, path: Path) -> None:
-    data = {
-        "features": list(confidence.FEATURES),
-        "mean": [round(v, 5) for v in model.mean],
-        "scale": [round(v, 5) for v in model.scale],
-        "weights": [round(v, 4) for v in model.weights],
-        "bias": round(model.bias, 4),
-        "threshold": model.threshold,
-    }
+    data = model.chance.kept(confidence.FEATURES) | {"threshold": model.threshold}
     path.write_text(json.dumps(data, indent=1) + "\n", encoding="ascii")
 
 
@@ -125,7 +115,7 @@ def main() -> None:
     )
     answered, declined = (yes >= model.threshold).mean(), (no < model.threshold).mean()
     print(f"threshold {model.threshold}: answered {answered:.1%}, declined {declined:.1%}")
-    for name, weight in zip(confidence.FEATURES, model.weights, strict=True):
+    for name, weight in zip(confidence.FEATURES, model.chance.weights, strict=True):
         print(f"  {name:22s} {weight:+.3f}")
     print("reliability (mean probability, share answerable, questions):")
     for row in reliability(held.tolist(), data.labels.tolist(), data.weights.tolist()):

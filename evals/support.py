@@ -22,6 +22,7 @@ from evals.gold import GOLD, Question, load_gold, of_split, overlaps, place
 from retrieval import support
 from retrieval.errors import GoldError
 from retrieval.library import Library, default_home, quiet
+from retrieval.logistic import Logistic
 from retrieval.support import FEATURES, Checker
 from retrieval.types import Passage
 
@@ -104,15 +105,14 @@ def fit(pairs: Sequence[Pair], checker: Checker) -> dict[str, object]:
     doubt = np.ones(len(pairs))
     doubt[~ruled] = held
     weak, unsupported = choose_thresholds(doubt, pairs)
-    return {
-        "features": list(FEATURES),
-        "mean": [round(v, 5) for v in scaler.mean_.tolist()],
-        "scale": [round(v, 5) for v in scaler.scale_.tolist()],
-        "weights": [round(v, 4) for v in model.coef_[0].tolist()],
-        "bias": round(float(model.intercept_[0]), 4),
-        "weak": round(weak, 4),
-        "unsupported": round(unsupported, 4),
-    }
+    fitted = Logistic(
+        tuple(scaler.mean_.tolist()),
+        tuple(scaler.scale_.tolist()),
+        tuple(model.coef_[0].tolist()),
+        float(model.intercept_[0]),
+    )
+    kept: dict[str, object] = fitted.kept(FEATURES)
+    return kept | {"weak": round(weak, 4), "unsupported": round(unsupported, 4)}
 
 
 def choose_thresholds(doubt: Floats, pairs: Sequence[Pair]) -> tuple[float, float]:

@@ -48,12 +48,17 @@ class _Candidate:
 
 
 def compose(
-    question: str, hits: Sequence[Hit], matched: Hit | None, encoder: Encoder, sources: Sources
+    question: str,
+    asked: Vectors,
+    hits: Sequence[Hit],
+    matched: Hit | None,
+    encoder: Encoder,
+    sources: Sources,
 ) -> tuple[tuple[Sentence, ...], tuple[Citation, ...]]:
     """Return the sentences of an answer and their citations, numbered in reading order.
 
-    `matched` is the hit whose question entry asks the same. Empty where no sentence of the
-    hits can stand alone.
+    `asked` is the vector of the question, `matched` the hit whose question entry asks the same.
+    Empty where no sentence of the hits can stand alone.
     """
     pool = _entry_sentences(matched, sources) if matched else []
     if not pool:
@@ -62,7 +67,7 @@ def compose(
     if not pool:
         return (), ()
     vectors = encoder.encode([plain(c.text) for c in pool])
-    scores = _scores(question, pool, vectors, encoder.encode_query(question))
+    scores = _scores(question, pool, vectors, asked)
     chosen = _of_entry(scores) if matched else _of_passages(pool, scores, vectors)
     return _cite([pool[i] for i in sorted(chosen, key=lambda i: (pool[i].hit.rank, pool[i].span))], sources)
 

@@ -16,6 +16,7 @@ from importlib import resources
 import numpy as np
 
 from retrieval.lexical import LexicalIndex, words
+from retrieval.logistic import Logistic
 from retrieval.search import Candidates
 from retrieval.types import Hit, embedded_text
 
@@ -27,30 +28,17 @@ _UNSEEN = 0.5  # rows that an unseen word is counted in when its weight is worke
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Standardised logistic regression: sigmoid(bias + weights . (x - mean) / scale)."""
+    """The chance that a question is answered, and the threshold from which it is answered."""
 
-    mean: tuple[float, ...]
-    scale: tuple[float, ...]
-    weights: tuple[float, ...]
-    bias: float
+    chance: Logistic
     threshold: float
-
-    def probability(self, features: Sequence[float]) -> float:
-        """Return the probability in [0, 1] for one value per name in FEATURES."""
-        z = self.bias + sum(
-            w * (x - m) / s for w, x, m, s in zip(self.weights, features, self.mean, self.scale, strict=True)
-        )
-        return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, z))))
 
 
 @cache
 def load() -> Model:
     """Read the fitted model that ships with the project."""
-    raw = json.loads(resources.files("retrieval").joinpath("confidence.json").read_text(encoding="ascii"))
-    names = raw["features"]
-    if tuple(names) != FEATURES:
-        raise ValueError(f"confidence.json was fitted on {names}, the code has {list(FEATURES)}; run: make confidence")
-    return Model(tuple(raw["mean"]), tuple(raw["scale"]), tuple(raw["weights"]), raw["bias"], raw["threshold"])
+    kept = json.loads(resources.files("retrieval").joinpath("confidence.json").read_text(encoding="ascii"))
+    return Model(Logistic.of(kept, FEATURES), kept["threshold"])
 
 
 def features(query: str, found: Candidates, hits: Sequence[Hit], lexical: LexicalIndex) -> tuple[float, ...]:

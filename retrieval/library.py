@@ -12,7 +12,7 @@ from types import TracebackType
 from retrieval import answer, confidence
 from retrieval.encoder import Encoder, open_encoder
 from retrieval.errors import FingerprintError, IndexCorruptError, QueryError
-from retrieval.index import DenseIndex
+from retrieval.index import DenseIndex, Where
 from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
 from retrieval.models import find_model, model_fingerprint
@@ -87,7 +87,7 @@ class Library:
     def search(self, query: str, k: int = 5, *, mode: Mode = "hybrid", filters: Filters | None = None) -> list[Hit]:
         """Return at most `k` hits, best first; raise QueryError for an empty query or a filter nothing matches."""
         generation = self._now()
-        where = filters.where([r.path for r in generation.manifest.sources]) if filters else None
+        where = generation.where(filters)
         return generation.searcher.search(query, k, mode, where, self.reranker)
 
     def ask(self, question: str, *, filters: Filters | None = None) -> Answer:
@@ -95,18 +95,20 @@ class Library:
         question = question.encode("utf-8", "replace").decode()
         generation = self._now()
         searcher = generation.searcher
-        where = filters.where([r.path for r in generation.manifest.sources]) if filters else None
+        where = generation.where(filters)
         found = searcher.candidates(question, where=where)
         hits = searcher.ranked(question, found, _ANSWER_HITS, self.reranker)
         model = confidence.load()
-        probability = model.probability(confidence.features(question, found, hits, searcher.lexical)) if hits else 0.0
+        probability = (
+            model.chance.probability(confidence.features(question, found, hits, searcher.lexical)) if hits else 0.0
+        )
         if probability >= model.threshold:
             asked = dict(zip(found.ids, found.question.tolist(), strict=True))
             matched = next((h for h in hits[:2] if asked.get(h.passage.id, -1.0) >= answer.ENTRY_MATCH), None)
-            sentences, citations = answer.compose(question, hits, matched, searcher.encoder, generation)
+            sentences, citations = answer.compose(question, found.vector, hits, matched, searcher.encoder, generation)
             if sentences:
                 return Answer(question, True, probability, sentences, citations, tuple(hits))
-        nearest = generation.topics.nearest(searcher.encoder.encode_query(question), _NEAREST)
+        nearest = generation.topics.nearest(found.vector, _NEAREST)
         return Answer(question, False, probability, hits=tuple(hits), nearest_topics=tuple(t.name for t, _ in nearest))
 
     def topics(self) -> tuple[Topic, ...]:
@@ -193,6 +195,9 @@ class _Generation:
     @cached_property
     def topics(self) -> TopicTree:
         return TopicTree.read(self.folder)
+
+    def where(self, filters: Filters | None) -> Where | None:
+        return filters.where([r.path for r in self.manifest.sources]) if filters else None
 
     def source_text(self, path: str) -> str:
         record = self.records.get(path)

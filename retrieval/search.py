@@ -57,8 +57,9 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Every candidate with its scores, best first; rows of all arrays are aligned with `ids`."""
+    """Every candidate with its scores, best first, and the vector of the query; arrays are aligned with `ids`."""
 
+    vector: Floats
     ids: list[str]
     fused: Floats
     dense: Floats
@@ -123,7 +124,7 @@ class Searcher:
         lexical = shares[rows]
         key = {"dense": best, "lexical": lexical, "hybrid": fusion.fuse(best, lexical, self.weights)}[mode]
         top = np.argsort(-key, kind="stable")  # `order` is sorted by id, so ties fall to the smaller id
-        return Candidates([order[i] for i in top], key[top], best[top], question[top], lexical[top])
+        return Candidates(vector, [order[i] for i in top], key[top], best[top], question[top], lexical[top])
 
     def hits(self, found: Candidates, k: int) -> list[Hit]:
         """Return the best `k` candidates as hits, those that say the same as a better one folded into it.

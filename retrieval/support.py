@@ -19,9 +19,9 @@ from importlib import resources
 
 from retrieval import claims
 from retrieval.claims import Text
-from retrieval.confidence import Model
 from retrieval.encoder import Encoder, Vectors
 from retrieval.lexical import words
+from retrieval.logistic import Logistic
 from retrieval.text import Span, plain, sentences
 from retrieval.types import Mark, Passage
 
@@ -69,15 +69,10 @@ class _Said:
 
 
 @cache
-def load() -> tuple[Model, Thresholds]:
+def load() -> tuple[Logistic, Thresholds]:
     """Read the fitted model that ships with the project."""
-    raw = json.loads(resources.files("retrieval").joinpath("support.json").read_text(encoding="ascii"))
-    if tuple(raw["features"]) != FEATURES:
-        raise ValueError(f"support.json was fitted on {raw['features']}, the code has {list(FEATURES)}; fit it again")
-    model = Model(
-        tuple(raw["mean"]), tuple(raw["scale"]), tuple(raw["weights"]), raw["bias"], threshold=raw["unsupported"]
-    )
-    return model, Thresholds(raw["weak"], raw["unsupported"])
+    kept = json.loads(resources.files("retrieval").joinpath("support.json").read_text(encoding="ascii"))
+    return Logistic.of(kept, FEATURES), Thresholds(kept["weak"], kept["unsupported"])
 
 
 class Checker:

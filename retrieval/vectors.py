@@ -68,7 +68,7 @@ class VectorCache:
         missing = sorted(first, key=lambda key: len(first[key]), reverse=True)
         for start in range(0, len(missing), _SLICE):
             part = missing[start : start + _SLICE]
-            self._save(part, self.encoder.encode([first[key] for key in part], progress))
+            self._save(part, self.encoder.encode([first[key] for key in part], progress, many=True))
         self.encoded += len(missing)
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
