@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export PREP_INDEX ?= $(CURDIR)/.prep
 
-.PHONY: demo ui test check format corpus confidence encoder bench-quality bench-ingest screenshots clean
+.PHONY: demo ui test check format corpus confidence encoder bench bench-quality bench-ingest screenshots clean
 .PHONY: campaign-kill campaign-readers campaign-fuzz
 
 demo: $(VENV)/installed
@@ -45,6 +45,13 @@ bench-quality: $(VENV)/installed-dev
 
 bench-ingest: $(VENV)/installed-dev
 	$(BIN)/python -m evals.bench.ingest
+
+# Peers live in an environment of their own, which sees ours: their dependencies are none of ours.
+bench: $(VENV)/installed-dev
+	$(PYTHON) -m venv $(VENV)/peers
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > "$$(echo $(VENV)/peers/lib/python3*/site-packages)/prepdesk.pth"
+	$(VENV)/peers/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
+	$(BIN)/python -m evals.bench.speed --peers $(VENV)/peers/bin/python
 
 # Long runs of what the tests sample; tests/README.md has their figures. ARGS="2000 1 ../shared/data/library" adds files.
 campaign-kill campaign-readers campaign-fuzz: campaign-%: $(VENV)/installed-dev

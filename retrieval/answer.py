@@ -15,6 +15,7 @@ import numpy as np
 
 from retrieval.encoder import Encoder, Vectors
 from retrieval.lexical import words
+from retrieval.search import points_elsewhere
 from retrieval.text import plain, sentences
 from retrieval.types import Citation, Hit, Locator, Passage, Sentence
 
@@ -63,7 +64,7 @@ def compose(
     pool = _entry_sentences(matched, sources) if matched else []
     if not pool:
         matched = None
-        pool = [c for hit in hits[:_HITS] for c in _passage_sentences(hit)]
+        pool = [c for hit in hits[:_HITS] if not points_elsewhere(hit.passage) for c in _passage_sentences(hit)]
     if not pool:
         return (), ()
     vectors = encoder.encode([plain(c.text) for c in pool])

@@ -99,7 +99,7 @@ class Encoder(WordPieces):
         """The model in half precision, or None where that is not faster or not as good."""
         if (device := half_device()) is None:
             return None
-        half = HalfPrecision(self._loaded or _load(self._model), device)
+        half = HalfPrecision(self._loaded or load_model(self._model), device)
         tokens, mask = _padded([e.ids for e in self._tokenizer.encode_batch(list(_PROBES))])
         agreement = (half(tokens, mask) * _run(self._session, tokens, mask)).sum(axis=1)
         return half if float(agreement.min()) >= _HALF_AGREEMENT else None
@@ -122,7 +122,7 @@ def open_encoder(name: str, cache: Path) -> Encoder:
     try:
         if not (onnx.is_file() and seal.is_file() and seal.read_text() == file_sha256(onnx)):
             cache.mkdir(parents=True, exist_ok=True)
-            loaded = _load(model)
+            loaded = load_model(model)
             _export(loaded, onnx)
             seal.write_text(file_sha256(onnx))
         return Encoder(model, onnx, loaded)
@@ -134,7 +134,7 @@ def open_encoder(name: str, cache: Path) -> Encoder:
         raise EncoderError(f"the model {name} cannot be loaded: {type(error).__name__}: {error}") from error
 
 
-def _load(model: ModelFiles) -> Any:
+def load_model(model: ModelFiles) -> Any:
     """Return the model as sentence-transformers has it, adapters merged in."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from sentence_transformers import SentenceTransformer

@@ -1,4 +1,4 @@
-"""A query to ranked passages: both searches over one union of candidates, fused, near-duplicates collapsed, spread."""
+"""A query to ranked passages: both searches over one union of candidates, fused, near-duplicates collapsed, settled."""
 
 from __future__ import annotations
 
@@ -26,6 +26,19 @@ _SAME = 0.9  # word-set overlap (Jaccard) above which two passages are the same 
 _MANY = 5  # passages of one source; further ones lose _CROWD. With four of them recall@10 on the bundled gold falls
 _CROWD = 0.1  # recall@10 on all bundled gold is .864 without it and .867 with it, which these queries cannot tell apart
 _LOOK = 20  # passages that are looked at for the first ten
+_ELSEWHERE = 0.15  # what a list of references or contents loses: it holds the words of an answer and never one
+_LISTS = frozenset(
+    (
+        "references",
+        "reference list",
+        "bibliography",
+        "works cited",
+        "further reading",
+        "see also",
+        "contents",
+        "table of contents",
+    )
+)
 _TOKEN = re.compile(r"\w+")
 
 
@@ -129,11 +142,12 @@ class Searcher:
     def hits(self, found: Candidates, k: int) -> list[Hit]:
         """Return the best `k` candidates as hits, those that say the same as a better one folded into it.
 
-        Where more than five come from one source, the others lose a little, so that one long
-        document does not fill a list that another one has something to say to.
+        Lists of references and contents lose a little, and so do the sixth and later passages of
+        one source, so that one long document does not fill a list that another one has something
+        to say to.
         """
         k = min(k, MAX_K)
-        return spread(self._folded_hits(found, k if k <= _MANY else max(_LOOK, 2 * k)))[:k]
+        return settle(self._folded_hits(found, max(_LOOK, 2 * k)))[:k]
 
     def _folded_hits(self, found: Candidates, k: int) -> list[Hit]:
         hits: list[Hit] = []
@@ -181,16 +195,23 @@ class Searcher:
         return np.array(dense, dtype=np.float32), np.array(question, dtype=np.float32)
 
 
-def spread(hits: Sequence[Hit]) -> list[Hit]:
-    """Return the hits in order once the sixth and later ones of a source have lost 0.1 of their score."""
+def settle(hits: Sequence[Hit]) -> list[Hit]:
+    """Return the hits in order once lists of references, and the sixth and later ones of a source, have lost."""
     seen: Counter[str] = Counter()
     scored = []
     for hit in hits:
         path = hit.passage.locator.path
-        scored.append(replace(hit, score=hit.score - (_CROWD if seen[path] >= _MANY else 0.0)))
+        lost = (_CROWD if seen[path] >= _MANY else 0.0) + (_ELSEWHERE if points_elsewhere(hit.passage) else 0.0)
+        scored.append(replace(hit, score=hit.score - lost))
         seen[path] += 1
     scored.sort(key=lambda hit: -hit.score)
     return [replace(hit, rank=rank) for rank, hit in enumerate(scored, 1)]
+
+
+def points_elsewhere(passage: Passage) -> bool:
+    """Tell whether a passage stands in a section of references or contents."""
+    heading = passage.locator.heading
+    return bool(heading) and heading[-1].strip(" .:#").casefold() in _LISTS
 
 
 def _folded(hit: Hit, passage: Passage) -> Hit:

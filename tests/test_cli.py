@@ -69,6 +69,16 @@ def test_ingest_ask_search_topics_related_status(prep: Prep, notes: Path, tmp_pa
     assert all(check["ok"] for check in output(prep("doctor", "--json")))
 
 
+def test_ingest_tells_its_steps_as_json(prep: Prep, notes: Path) -> None:
+    """This test ensures that a program can follow an ingest: every line of stderr is an event, stdout the report."""
+    done = prep("ingest", notes, "--events", "--json")
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert list(dict.fromkeys(e["stage"] for e in events)) == ["read", "encode", "write"]
+    assert events[-1]["done"] == events[-1]["total"]
+    assert [e["seconds"] for e in events] == sorted(e["seconds"] for e in events)
+    assert json.loads(done.stdout)["passages"] == 4
+
+
 def test_queries_of_a_file_keep_their_order_and_ids(prep: Prep, notes: Path, tmp_path: Path) -> None:
     """This test ensures that many queries give one JSON line each, in order, for search and ask."""
     prep("ingest", notes)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -228,10 +231,29 @@ def _print_declining(found: dict[str, Any]) -> None:
     out.print(table)
 
 
+class _Rate(ProgressColumn):
+    """How many are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.0f}/s" if task.speed else "", style="progress.data.speed")
+
+
+@contextmanager
+def ingest_events() -> Iterator[Step]:
+    """Tell every step as one line of JSON on stderr: stage, done, total, seconds since the start."""
+    started = time.monotonic()
+
+    def step(stage: str, done: int, total: int) -> None:
+        event = {"stage": stage, "done": done, "total": total, "seconds": round(time.monotonic() - started, 2)}
+        print(json.dumps(event), file=sys.stderr, flush=True)
+
+    yield step
+
+
 @contextmanager
 def ingest_progress() -> Iterator[Step]:
     """Show progress bars on stderr while a terminal is there to show them."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
         tasks: dict[str, Any] = {}
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
+from evals.bench.processes import Run, run
 from ingest.bundled import bundled_corpus
 from ingest.writer import encoded_texts
 from retrieval import Library
@@ -34,14 +33,6 @@ _WORDS = (
 ).split()
 
 
-@dataclass(frozen=True)
-class Run:
-    """One run of the command: seconds from start to exit, and the sum of peaks of resident memory in MB."""
-
-    seconds: float
-    memory_mb: float
-
-
 def make_notes(folder: Path) -> None:
     """Write the files; every section is one passage of about 70 word pieces."""
     random_ = random.Random(1)
@@ -54,20 +45,9 @@ def make_notes(folder: Path) -> None:
 
 def prep_ingest(home: Path, root: Path) -> Run:
     """Run `prep ingest` in a process of its own. Raises CalledProcessError where it fails."""
-    command = [sys.executable, "-m", "ui.cli", "ingest", str(root), "--index", str(home)]
-    started = time.monotonic()
-    peaks: dict[int, float] = {}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None:
-            for pid in _family(process.pid):
-                peaks[pid] = max(peaks.get(pid, 0.0), _peak_mb(pid))
-            time.sleep(0.05)
-        seconds = time.monotonic() - started
-        errors = process.stderr.read() if process.stderr else ""
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command, stderr=errors)
-    print("   ", errors.strip().replace("\n", "; "), flush=True)
-    return Run(seconds, sum(peaks.values()))
+    done = run([sys.executable, "-m", "ui.cli", "ingest", str(root), "--index", str(home)])
+    print("   ", done.errors.strip().replace("\n", "; "), flush=True)
+    return done
 
 
 def encoder_seconds(home: Home) -> float:
@@ -78,24 +58,6 @@ def encoder_seconds(home: Home) -> float:
     started = time.monotonic()
     encoder.encode(texts)
     return time.monotonic() - started
-
-
-def _family(pid: int) -> list[int]:
-    try:
-        children = [
-            int(c) for task in Path(f"/proc/{pid}/task").iterdir() for c in (task / "children").read_text().split()
-        ]
-    except OSError:
-        return []
-    return [pid, *(p for child in children for p in _family(child))]
-
-
-def _peak_mb(pid: int) -> float:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
 
 
 def main() -> None:

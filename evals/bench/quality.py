@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from evals.bench import chunks, files, ranking
-from evals.bench.tables import Setting
+from evals.bench.tables import Setting, processor
 from retrieval.library import quiet
 from retrieval.models import DEFAULT_MODEL
 from retrieval.store import Home
@@ -69,18 +69,10 @@ def _header(model: str, seconds: float) -> Iterator[str]:
     yield ""
     yield (
         f"{time.strftime('%Y-%m-%d')}; encoder {Path(model).name}; Python {platform.python_version()}, {libraries}; "
-        f"{_processor()}, {os.cpu_count()} cores; {seconds / 60:.0f} minutes."
+        f"{processor()}, {os.cpu_count()} cores; {seconds / 60:.0f} minutes."
     )
     yield "Made by `make bench-quality DATA=...`. Numbers are means over queries with 95 % bootstrap intervals."
     yield ""
-
-
-def _processor() -> str:
-    """Return the name of the processor where the system tells it."""
-    facts = Path("/proc/cpuinfo")
-    lines = facts.read_text(encoding="utf-8").splitlines() if facts.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

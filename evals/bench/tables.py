@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,3 +52,11 @@ def table(title: str, head: Sequence[str], body: Iterable[Sequence[str]], note: 
     for row in body:
         yield f"| {' | '.join(row)} |"
     yield ""
+
+
+def processor() -> str:
+    """Return the name of the processor where the system tells it."""
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text(encoding="utf-8").splitlines() if facts.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

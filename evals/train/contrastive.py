@@ -1,7 +1,8 @@
 """Contrastive training of a low-rank adapter over an encoder: questions toward the passages that answer them.
 
 The loss is symmetric InfoNCE (van den Oord et al., 2018) within a batch: each question
-against the passages of the others, each passage against the other questions. Passages that
+against the passages of the others, each passage against the questions of the others. A
+passage is encoded once for all of its questions, which is most of the work. Passages that
 read like the right one may answer too and are not taken for negatives. Mined negatives were
 tried and lost (README.md).
 """
@@ -25,6 +26,8 @@ Vectors = NDArray[np.float32]
 Pair = tuple[str, int]  # a question and the row of the passage that answers it
 Report = Callable[[str], None]
 
+_NEVER = -1e4  # a score that takes no part in a softmax
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -32,8 +35,9 @@ class Recipe:
 
     rank: int = 32
     learning_rate: float = 5e-4
-    epochs: int = 2
-    batch: int = 64
+    epochs: int = 4
+    batch: int = 64  # passages
+    questions: int = 4  # of a passage in one batch, at most
     scale: float = 20.0
     passage_tokens: int = 128
     question_tokens: int = 64
@@ -130,35 +134,51 @@ class Trainee:
         return [(name, module) for name, module in modules if "default" in getattr(module, "lora_A", {})]
 
 
-def train(trainee: Trainee, pairs: Sequence[Pair], passages: Sequence[str], report: Report = print) -> None:
-    """Train on the pairs, in random batches; `report` is told the loss of each epoch."""
+def train(
+    trainee: Trainee,
+    pairs: Sequence[Pair],
+    passages: Sequence[str],
+    report: Report = print,
+    *,
+    corpora: Sequence[int] = (),
+    lexical: NDArray[np.float16] | None = None,
+) -> None:
+    """Train on the pairs, in random batches of passages, each with questions of its own.
+
+    `corpora` numbers the collection of each passage, so that a batch holds passages of one and
+    its negatives are of like material. `lexical` `(pairs, passages)` is what the lexical search
+    adds to a cosine: in every other batch the two are trained as the sum that ranks, so that
+    the encoder learns what words do not give already. `report` is told the loss of each epoch.
+    """
     import torch
 
     recipe = trainee.recipe
-    shuffle = random.Random(recipe.seed)
+    draw = random.Random(recipe.seed)
     passage_ids = trainee.ids(passages, recipe.passage_tokens)
     question_ids = trainee.ids([question for question, _ in pairs], recipe.question_tokens)
+    asked: dict[int, list[int]] = {}
+    for number, (_, row) in enumerate(pairs):
+        asked.setdefault(row, []).append(number)
     parameters = [p for p in trainee.network.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate)
-    total = recipe.epochs * max(1, len(pairs) // recipe.batch)
+    total = recipe.epochs * len(_batches(list(asked), corpora, recipe.batch, random.Random(0)))
     rise = max(1, round(recipe.warm_up * total))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / rise, 1 - s / total))
-    answers = np.array([row for _, row in pairs])
     started = time.monotonic()
     for epoch in range(recipe.epochs):
         trainee.network.train()
-        order = list(range(len(pairs)))
-        shuffle.shuffle(order)
         losses = []
-        for start in range(0, max(1, len(order) - recipe.batch + 1), recipe.batch):
-            rows = order[start : start + recipe.batch]
-            questions = trainee.forward([question_ids[r] for r in rows])
-            found = trainee.forward([passage_ids[answers[r]] for r in rows])
-            alike = _off_diagonal(found.detach() @ found.detach().T > recipe.twin)
-            scores = (recipe.scale * questions @ found.T).masked_fill(alike, -1e4)
-            target = torch.arange(len(rows), device=trainee.device)
-            one_way, other_way = (torch.nn.functional.cross_entropy(s, target) for s in (scores, scores.T))
-            loss: Any = (one_way + other_way) / 2
+        for rows in _batches(list(asked), corpora, recipe.batch, draw):
+            chosen = [(n, q) for n, row in enumerate(rows) for q in _some(asked[row], recipe.questions, draw)]
+            owner = torch.tensor([n for n, _ in chosen], device=trainee.device)
+            questions = trainee.forward([question_ids[q] for _, q in chosen])
+            found = trainee.forward([passage_ids[row] for row in rows])
+            scores = questions @ found.T
+            if lexical is not None and draw.random() < 0.5:
+                added = lexical[np.ix_([q for _, q in chosen], rows)].astype(np.float32)
+                scores = scores + torch.from_numpy(added).to(trainee.device)
+            alike = found.detach() @ found.detach().T > recipe.twin
+            loss: Any = _loss(recipe.scale * scores, owner, alike)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
@@ -169,7 +189,32 @@ def train(trainee: Trainee, pairs: Sequence[Pair], passages: Sequence[str], repo
         report(f"epoch {epoch + 1} of {recipe.epochs}: loss {np.mean(losses):.3f}, {seconds:.0f} s")
 
 
-def _off_diagonal(mask: Any) -> Any:
-    mask = mask.clone()
-    mask.fill_diagonal_(False)
-    return mask
+def _batches(rows: list[int], corpora: Sequence[int], size: int, draw: random.Random) -> list[list[int]]:
+    """Cut the rows into batches of one corpus each, in random order; a last one that is not full waits an epoch."""
+    draw.shuffle(rows)
+    apart: dict[int, list[int]] = {}
+    for row in rows:
+        apart.setdefault(corpora[row] if corpora else 0, []).append(row)
+    cut = [part[at : at + size] for part in apart.values() for at in range(0, max(1, len(part) - size + 1), size)]
+    draw.shuffle(cut)
+    return cut
+
+
+def _some(questions: Sequence[int], most: int, draw: random.Random) -> Sequence[int]:
+    return questions if len(questions) <= most else draw.sample(questions, most)
+
+
+def _loss(scores: Any, owner: Any, alike: Any) -> Any:
+    """Return symmetric InfoNCE of scores `(questions, passages)`: `owner` names the passage of each question.
+
+    Passages `alike` the right one are no negatives; to a passage its other questions are none.
+    """
+    import torch
+
+    own = torch.nn.functional.one_hot(owner, scores.shape[1]).bool()
+    scores = scores.masked_fill(alike[owner] & ~own, _NEVER)
+    to_passage = torch.nn.functional.cross_entropy(scores, owner)
+    right = scores[own]
+    others = torch.logsumexp(scores.masked_fill(own, _NEVER), 0)[owner]
+    to_question = (torch.logaddexp(right, others) - right).mean()
+    return (to_passage + to_question) / 2

@@ -18,7 +18,7 @@ import numpy as np
 
 from evals.gold import GOLD, load_beir, load_gold
 from evals.train.contrastive import Recipe, Trainee, Vectors, train
-from evals.train.pairs import Pairs, beir_pairs, corpus_passages, own_pairs, without
+from evals.train.pairs import Pairs, beir_pairs, corpus_passages, lexical_scores, own_pairs, without
 from ingest.bundled import bundled_corpus
 from retrieval import adapter
 from retrieval.encoder import WordPieces
@@ -54,7 +54,7 @@ def main() -> None:
     pairs = gather(base, options.data)
     print(f"{len(pairs.train)} questions to train on, {len(pairs.held)} held out, {len(pairs.passages)} passages")
     trainee = Trainee(base, Recipe())
-    train(trainee, pairs.train, pairs.passages)
+    train(trainee, pairs.train, pairs.passages, corpora=pairs.corpora, lexical=lexical_scores(pairs))
     trainee.share = choose(trainee, pairs, options.data)
     adapter.save(options.to, trainee.changes())
     adapter.write_record(options.to, RECORDED, trainee.encode(RECORDED, exact=True))
@@ -78,7 +78,7 @@ def choose(trainee: Trainee, pairs: Pairs, data: Path | None) -> float:
         trainee.share = share
         passages = trainee.encode(pairs.passages)
         held = recall(trainee.encode([q for q, _ in pairs.held]), passages, [{row} for _, row in pairs.held])
-        kept = float(np.mean([r[1] for r in _kept(trainee, data)])) if data else 1.0
+        kept = float(np.mean(list(_kept(trainee, data)))) if data else 1.0
         print(f"share {share}: held out recall@1 {held[0]:.3f}, recall@5 {held[1]:.3f}; other sets {kept:.3f}")
         rows.append((held[1], held[0], share, kept))
     plain = rows[0][3]
@@ -92,13 +92,14 @@ def recall(queries: Vectors, documents: Vectors, relevant: list[set[int]]) -> tu
     return tuple(np.mean(found, axis=0).tolist())
 
 
-def _kept(trainee: Trainee, data: Path) -> Iterator[tuple[float, float]]:
+def _kept(trainee: Trainee, data: Path) -> Iterator[float]:
+    """Yield recall@5 on each set that is not trained on."""
     for name in KEPT:
         collection = load_beir(data / "sets" / name)
         rows = {id_: row for row, id_ in enumerate(collection.documents)}
         documents = trainee.encode([f"{title}\n{text}".strip() for title, text in collection.documents.values()])
         relevant = [{rows[d] for d, grade in collection.qrels[q].items() if grade > 0} for q in collection.queries]
-        yield recall(trainee.encode(list(collection.queries.values())), documents, relevant)
+        yield recall(trainee.encode(list(collection.queries.values())), documents, relevant)[1]
 
 
 if __name__ == "__main__":

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from evals.gold import load_beir
 from evals.train.contrastive import Pair
 from ingest.discover import find_files
 from ingest.readers import READERS
 from ingest.reading import Task, read_passages
+from retrieval import fusion
 from retrieval.encoder import WordPieces
 from retrieval.errors import GoldError
+from retrieval.fusion import Weights
+from retrieval.lexical import LexicalIndex
 from retrieval.types import Passage, embedded_text
 
 QUERIES = Path(__file__).with_name("queries.jsonl")
@@ -23,17 +29,27 @@ _SHARES = 100
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Questions with the row of the passage that answers them, and all passages; `held` is never trained on."""
+    """Questions with the row of the passage that answers them, and all passages; `held` is never trained on.
+
+    `corpora` numbers the collection that each passage is of.
+    """
 
     passages: list[str]
     train: list[Pair]
     held: list[Pair]
+    corpora: list[int]
 
     def __add__(self, other: Pairs) -> Pairs:
         def moved(pairs: Sequence[Pair]) -> list[Pair]:
             return [(question, row + len(self.passages)) for question, row in pairs]
 
-        return Pairs(self.passages + other.passages, self.train + moved(other.train), self.held + moved(other.held))
+        further = max(self.corpora, default=-1) + 1
+        return Pairs(
+            self.passages + other.passages,
+            self.train + moved(other.train),
+            self.held + moved(other.held),
+            self.corpora + [further + number for number in other.corpora],
+        )
 
 
 def content_id(passage: Passage) -> str:
@@ -73,6 +89,17 @@ def beir_pairs(folder: Path, held_percent: int) -> Pairs:
     return _split([f"{title}\n{text}".strip() for title, text in collection.documents.values()], found, held_percent)
 
 
+def lexical_scores(pairs: Pairs) -> NDArray[np.float16]:
+    """Return what lexical search adds to the cosine of each training question with each passage `(train, passages)`."""
+    ids = [f"{row:032d}" for row in range(len(pairs.passages))]
+    index = LexicalIndex.build(ids, dict(zip(ids, pairs.passages, strict=True)))
+    weights = Weights()
+    scores = np.empty((len(pairs.train), len(ids)), dtype=np.float16)
+    for row, (question, _) in enumerate(pairs.train):
+        scores[row] = weights.lexical * fusion.lexical(*index.scores(question), weights)
+    return scores
+
+
 def _split(passages: list[str], pairs: Sequence[Pair], held_percent: int) -> Pairs:
     """Hold out whole passages, chosen by their content, so that no held question has a passage that was trained on."""
     train: list[Pair] = []
@@ -80,11 +107,11 @@ def _split(passages: list[str], pairs: Sequence[Pair], held_percent: int) -> Pai
     for question, row in pairs:
         digest = hashlib.sha256(passages[row].encode("utf-8", "surrogatepass")).digest()
         (held if int.from_bytes(digest[:4], "big") % _SHARES < held_percent else train).append((question, row))
-    return Pairs(passages, train, held)
+    return Pairs(passages, train, held, [0] * len(passages))
 
 
-def without(pairs: Pairs, texts: Mapping[str, object] | set[str]) -> Pairs:
+def without(pairs: Pairs, texts: Iterable[str]) -> Pairs:
     """Leave out the questions that are also asked elsewhere (gold), letter case aside."""
     known = {text.casefold().strip() for text in texts}
     train, held = ([p for p in part if p[0].casefold().strip() not in known] for part in (pairs.train, pairs.held))
-    return Pairs(pairs.passages, train, held)
+    return replace(pairs, train=train, held=held)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from evals.gold import GOLD, load_gold
-from evals.train.contrastive import Recipe, Trainee, train
+from evals.train.contrastive import Recipe, Trainee, _batches, train
 from evals.train.encoder import recall
 from evals.train.pairs import QUERIES, Pairs, beir_pairs, without
 from retrieval import adapter
@@ -66,6 +67,33 @@ def test_training_brings_questions_to_their_passages(tiny: ModelFiles, tmp_path:
     assert (again.encode(QUESTIONS) * trainee.encode(QUESTIONS)).sum(axis=1).min() > 0.999
 
 
+def test_what_words_give_need_not_be_learned(tiny: ModelFiles) -> None:
+    """This test ensures that lexical scores take part: where they tell the passages apart, nothing is left to learn."""
+    pairs = [(question, row) for row, question in enumerate(QUESTIONS)]
+    lost = {}
+    for weight in (0.0, 100.0):
+        losses: list[str] = []
+        recipe = Recipe(rank=8, learning_rate=1e-4, epochs=8, batch=8, twin=2.0)
+        train(
+            Trainee(tiny, recipe),
+            pairs,
+            PASSAGES,
+            losses.append,
+            lexical=(weight * np.eye(len(PASSAGES))).astype(np.float16),
+        )
+        lost[weight] = [float(line.split("loss ")[1].split(",")[0]) for line in losses]
+    assert min(lost[0.0]) > 1.0
+    assert {loss < 0.01 for loss in lost[100.0]} == {True, False}  # every other batch, on average
+
+
+def test_a_batch_holds_passages_of_one_corpus() -> None:
+    """This test ensures that negatives are of like material and that every full batch is used."""
+    corpora = [0] * 10 + [1] * 7
+    cut = _batches(list(range(17)), corpora, 3, random.Random(1))
+    assert sorted(len(rows) for rows in cut) == [3] * 5
+    assert all(len({corpora[row] for row in rows}) == 1 for rows in cut)
+
+
 def test_no_share_of_the_adapter_is_the_base(tiny: ModelFiles) -> None:
     """This test ensures that the interpolation starts at the base weights."""
     trainee = Trainee(tiny, Recipe(rank=8, learning_rate=1e-2, epochs=2, batch=4))
@@ -96,14 +124,15 @@ def test_held_out_questions_share_no_passage_with_those_trained_on(tmp_path: Pat
 
 def test_gold_questions_are_left_out() -> None:
     """This test ensures that a question that is also gold is never trained on, letter case aside."""
-    pairs = Pairs(["p"], [("What is X?", 0), ("other", 0)], [("what is x?", 0)])
+    pairs = Pairs(["p"], [("What is X?", 0), ("other", 0)], [("what is x?", 0)], [0])
     left = without(pairs, {"what is x? "})
     assert (left.train, left.held) == ([("other", 0)], [])
 
 
 def test_two_collections_are_joined_with_their_rows_moved() -> None:
     """This test ensures that questions keep their passages when sets are added."""
-    joined = Pairs(["a"], [("qa", 0)], []) + Pairs(["b", "c"], [("qc", 1)], [("qb", 0)])
+    joined = Pairs(["a"], [("qa", 0)], [], [0]) + Pairs(["b", "c"], [("qc", 1)], [("qb", 0)], [0, 0])
+    assert joined.corpora == [0, 1, 1]
     assert [joined.passages[row] for _, row in joined.train] == ["a", "c"]
     assert [joined.passages[row] for _, row in joined.held] == ["b"]
 
@@ -112,7 +141,7 @@ def test_the_questions_of_the_project_are_what_they_should_be() -> None:
     """This test ensures number, form, styles, and that none is a gold question."""
     rows = [json.loads(line) for line in QUERIES.read_text(encoding="utf-8").splitlines()]
     gold = {q.text.casefold().strip() for q in load_gold(GOLD / "bundled.jsonl")}
-    assert len(rows) >= 5000
+    assert len(rows) >= 10_000
     assert all(set(row) == {"passage", "style", "text"} and row["text"].strip() == row["text"] for row in rows)
     assert {row["style"] for row in rows} == STYLES
     assert len({row["text"].casefold() for row in rows}) == len(rows)

@@ -34,6 +34,7 @@ def ingest(
         str | None,
         typer.Option("--columns", help="Columns of question banks: question=Prompt,answer=Solution.", metavar="NAMES"),
     ] = None,
+    events: Annotated[bool, typer.Option("--events", help="Progress as lines of JSON on stderr.")] = False,
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for another writer.")] = 0.0,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,7 +51,7 @@ def ingest(
     if watch and dry_run:
         raise QueryError("--watch and --dry-run exclude each other")
     roots = [] if remove else ingest_command.roots_for(home, paths or [], known=rebuild or watch)
-    with console.ingest_progress() as progress:
+    with console.ingest_events() if events else console.ingest_progress() as progress:
         if remove:
             report = pipeline.remove(home, remove, wait=wait, progress=progress)
         else:

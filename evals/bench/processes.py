@@ -1,0 +1,63 @@
+"""Commands run as a person runs them: time from start to exit, and the peak of memory."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Seconds from start to exit, the sum of the peaks of resident memory in MB, and both streams of output."""
+
+    seconds: float
+    memory_mb: float
+    output: str
+    errors: str
+
+
+def run(command: Sequence[str]) -> Run:
+    """Run a command and its children. Raises CalledProcessError where it fails. Memory is 0 where there is no /proc."""
+    started = time.monotonic()
+    peaks: dict[int, float] = {}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None:
+            for pid in _family(process.pid):
+                peaks[pid] = max(peaks.get(pid, 0.0), _peak_mb(pid))
+            time.sleep(0.02)
+        seconds = time.monotonic() - started
+        output, errors = process.communicate()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, output, errors)
+    return Run(seconds, sum(peaks.values()), output, errors)
+
+
+def pairs(ours: Sequence[str], theirs: Sequence[str], times: int) -> tuple[list[Run], list[Run], float]:
+    """Run two commands in turn; return the runs of each, and the median of the ratios of seconds, pair by pair."""
+    mine, other = [], []
+    for _ in range(times):
+        mine.append(run(ours))
+        other.append(run(theirs))
+    return mine, other, median(a.seconds / b.seconds for a, b in zip(mine, other, strict=True))
+
+
+def _family(pid: int) -> list[int]:
+    try:
+        children = [
+            int(c) for task in Path(f"/proc/{pid}/task").iterdir() for c in (task / "children").read_text().split()
+        ]
+    except OSError:
+        return []
+    return [pid, *(p for child in children for p in _family(child))]
+
+
+def _peak_mb(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
