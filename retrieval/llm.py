@@ -76,6 +76,11 @@ class LanguageModel:
         self.backend = backend
         self._chosen: Served | None = None
 
+    @property
+    def name(self) -> str:
+        """The model that writes; empty while the server was not asked which it has."""
+        return self._chosen.name if self._chosen else self.backend.model
+
     def served(self) -> list[Served]:
         """Return the models that the server lists. Raises ModelError where it does not answer."""
         self._reach()
@@ -141,7 +146,7 @@ class LanguageModel:
         """Return a fault of the wire as one sentence that says what to do, without the key."""
         import openai
 
-        where, name = self.backend.url, self._chosen.name if self._chosen else self.backend.model
+        where, name = self.backend.url, self.name
         said = " ".join(str(getattr(error, "message", error)).split())[:200]
         if self.backend.key:
             said = said.replace(self.backend.key, "***")
@@ -171,7 +176,8 @@ class LanguageModel:
 class Reply:
     """A reply as it comes: iterate once for its pieces of text, then `finish` and `tokens` are known.
 
-    Raises ModelError while iterating. Leaving the loop early ends the request.
+    Raises ModelError while iterating. Leaving the loop early ends the request. `finish` is the server's word for
+    why the text ended, "length" where it was cut, "stopped" where `stop` was called.
     """
 
     def __init__(self, model: LanguageModel, messages: Sequence[Message], max_tokens: int) -> None:
@@ -181,6 +187,11 @@ class Reply:
         self._request = {"model": model.chosen().name, "messages": list(messages), **_limits(model, max_tokens)}
         self._pieces: queue.Queue[str | Exception | None] = queue.Queue()
         self._left = threading.Event()
+
+    def stop(self) -> None:
+        """End the reply with what has come, from any thread."""
+        self._left.set()
+        self._pieces.put(None)
 
     def __iter__(self) -> Iterator[str]:
         backend = self._model.backend
@@ -194,6 +205,9 @@ class Reply:
                     piece = self._pieces.get(timeout=max(0.0, min(wait, deadline - time.monotonic())))
                 except queue.Empty:
                     raise ModelError(f"{backend.url} stopped answering; gave up waiting") from None
+                if self._left.is_set():
+                    self.finish = "stopped"
+                    return
                 if isinstance(piece, Exception):
                     raise piece
                 if piece is None:
