@@ -10,9 +10,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.ui.conftest import WAIT, Visit
+from tests.ui.conftest import LASSO, WAIT, Visit
 
-LASSO = "When do you prefer the lasso over ridge regression?"
 PAGES = {  # what stands on every page once it is drawn
     f"/?q={quote(LASSO)}": ".st-key-panel .stMarkdownColoredBackground",
     f"/?q={quote('Which visa do I need for a layover in Doha?')}": ".st-key-abstention",
