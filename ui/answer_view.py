@@ -8,7 +8,7 @@ import streamlit as st
 
 from retrieval.types import Answer, Citation, Hit
 from ui import logic
-from ui.ask_state import ask, choice, follow, open_citation, open_passage
+from ui.ask_state import ask, choice, follow, follow_field, open_citation, open_passage
 from ui.desk import Desk, Reading
 from ui.export import export_markdown, file_name
 from ui.panel import show_parts
@@ -115,16 +115,17 @@ def show_next(desk: Desk, reading: Reading) -> None:
         show_topics([(r.topic.id, logic.topic_name(r.topic, topics), "; ".join(r.reasons)) for r in around.related])
 
 
-def show_follow_up(questions: Sequence[str]) -> None:
+def show_follow_up() -> None:
     """Offer a field for a follow-up; what it leaves out is taken from the question it follows."""
+    key = follow_field()
     st.text_input(
         "Follow up",
-        key=f"follow-{len(questions)}",  # a new field, and an empty one, for every question
+        key=key,
         placeholder="Follow up, like: why does it help?",
         max_chars=logic.MAX_QUESTION,
         label_visibility="collapsed",
         on_change=follow,
-        args=(f"follow-{len(questions)}",),
+        args=(key,),
     )
 
 

@@ -29,9 +29,19 @@ def choose(name: str, key: str, options: Sequence[str]) -> list[str]:
     return st.multiselect(name, options, key=key, bind="query-params", on_change=forget_panel)
 
 
+def follow_field() -> str:
+    """Return the key of the field of follow-ups; a new one, and so an empty field, after each that was asked."""
+    return f"follow-{st.session_state.get('follows', 0)}"
+
+
 def follow(key: str) -> None:
-    """Keep what was typed into the field of follow-ups, as its callback; `followed` makes it a question."""
-    st.session_state["following"] = str(st.session_state[key] or "").strip()
+    """Keep what was typed into the field of follow-ups, as its callback; `followed` makes it a question.
+
+    A field that is gone can call once more: the browser sends its text along until it learns that it is.
+    """
+    if key == follow_field():
+        st.session_state["follows"] = st.session_state.get("follows", 0) + 1
+        st.session_state["following"] = str(st.session_state[key] or "").strip()
 
 
 def followed(model: LanguageModel | None) -> None:
@@ -44,8 +54,8 @@ def followed(model: LanguageModel | None) -> None:
     ask(searched)
 
 
-def talk(question: str) -> list[str]:
-    """Return the questions of the conversation up to this one, as they were searched; a new question begins one."""
+def talk(question: str) -> None:
+    """Add a question to the conversation, as it is searched; one that is no follow-up begins a new one."""
     said: list[str] = st.session_state.get("talk", [])
     if question in said:
         said = said[: said.index(question) + 1]
@@ -54,7 +64,6 @@ def talk(question: str) -> list[str]:
     else:
         said = [question]
     st.session_state["talk"] = said
-    return said
 
 
 def typed_instead(question: str) -> str:

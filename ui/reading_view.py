@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from ui import bootstrap
@@ -26,12 +24,12 @@ def show_writing(desk: Desk, reading: Reading, draft: LiveDraft) -> None:
         _show_beside_source(desk, reading, draft)
 
 
-def show_reading(desk: Desk, reading: Reading, draft: LiveDraft | None, said: Sequence[str]) -> None:
-    """Show a finished answer, and below it what to ask next; `said` are the questions of the conversation."""
+def show_reading(desk: Desk, reading: Reading, draft: LiveDraft | None) -> None:
+    """Show a finished answer, and below it what to ask next."""
     answer = draft.shown if draft else reading.answer
     with _show_beside_source(desk, reading, draft):
         if answer.answered:
-            show_follow_up(said)
+            show_follow_up()
         show_next(desk, reading)
         show_passages(desk, answer)
 

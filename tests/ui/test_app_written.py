@@ -109,7 +109,7 @@ def test_a_stopped_server_and_an_uncovered_question(monkeypatch: pytest.MonkeyPa
 def test_a_follow_up_shows_what_was_searched(monkeypatch: pytest.MonkeyPatch, room: Room) -> None:
     """This test ensures that a follow-up takes over the topic, says so, and can be searched in its own words."""
     at = run_app(monkeypatch, room.home, q="What is the lasso penalty?")
-    at.text_input(key="follow-1").set_value("when do you prefer it?").run()
+    at.text_input(key="follow-0").set_value("when do you prefer it?").run()
     assert not at.exception
     assert at.text_input(key="q").value == "when do you prefer it? (about: the lasso penalty)"
     assert "You asked “when do you prefer it?”; searched: “when do you prefer it? (about" in captions(at)
@@ -123,7 +123,7 @@ def test_a_model_rewrites_a_follow_up(monkeypatch: pytest.MonkeyPatch, room: Roo
     """This test ensures that the model's question is the one that is searched and answered."""
     with scripted(Says(TRUE), Says("Why is the lasso penalty sparse?"), Says(TRUE)) as server:
         at = settle(asked(monkeypatch, room.home, server.url, "What is the lasso penalty?"))
-        at.text_input(key="follow-1").set_value("why is it sparse?").run()
+        at.text_input(key="follow-0").set_value("why is it sparse?").run()
         settle(at)
         assert at.text_input(key="q").value == "Why is the lasso penalty sparse?"
         assert "What is the lasso penalty?" in server.requests[1]["messages"][1]["content"]

@@ -32,7 +32,8 @@ with bootstrap.sentences_for_errors():
             label_visibility="collapsed",
             on_change=forget_panel,
         )
-        remember((question or "").strip())
+        asked = (question or "").strip()
+        remember(asked)
         with st.popover("Filters", icon=":material/filter_list:", key="filters"):
             kinds = choose("Kind of passage", "kind", PASSAGE_KINDS)
             names = choose("Topic", "topic", filter_topics(topics, manifest))
@@ -42,21 +43,21 @@ with bootstrap.sentences_for_errors():
             if not st.session_state.get("asked"):
                 st.caption("The questions of this session will stand here.")
 
-    if not (question or "").strip():
+    if not asked:
         st.markdown("##### Try one of these", anchors=False)
         ask_buttons("example", desk.examples())
         count = sum(r.passages > 0 for r in manifest.sources)
         st.caption(f"{manifest.passages:,} passages of {count:,} sources. Press / to come back to the field.")
         st.stop()
 
-    said = talk((question or "").strip())
-    reading = desk.read(question or "", filters_of(kinds, names, sources))
+    talk(asked)
+    reading = desk.read(asked, filters_of(kinds, names, sources))
     draft = draft_of(desk, reading)
-    if typed := typed_instead(said[-1]):
+    if typed := typed_instead(asked):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="searched"):
-            st.caption(f"You asked “{literal(typed)}”; searched: “{literal(said[-1])}”", width="content")
+            st.caption(f"You asked “{literal(typed)}”; searched: “{literal(asked)}”", width="content")
             st.button("Search my words alone", key="alone", type="tertiary", on_click=ask, args=(typed,))
     if draft and not draft.done:
         show_writing(desk, reading, draft)
     else:
-        show_reading(desk, reading, draft, said)
+        show_reading(desk, reading, draft)
