@@ -67,6 +67,8 @@ def _show_struck(answer: Answer) -> None:
             st.caption(written_words.STRUCK)
             for sentence in lost:
                 st.markdown(written_words.struck_text(sentence), anchors=False)
+            for section, citations in written_words.citations_by_section(answer, of_struck=True):
+                show_sources(citations, section)
 
 
 def _show_writing(answer: Answer, draft: LiveDraft) -> None:

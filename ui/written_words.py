@@ -30,15 +30,15 @@ def text(answer: Answer) -> str:
 
 def struck_text(sentence: Sentence) -> str:
     """Return a struck sentence with the reason, as safe Markdown."""
-    return f"~~{inline(sentence.text)}~~ ({literal(sentence.why)})"
+    return f"~~{inline(sentence.text)}~~{_numbers(sentence)} ({literal(sentence.why)})"
 
 
-def citations_by_section(answer: Answer) -> list[tuple[str, tuple[Citation, ...]]]:
-    """Return the citations of what stands, those of one section together, in reading order."""
+def citations_by_section(answer: Answer, *, of_struck: bool = False) -> list[tuple[str, tuple[Citation, ...]]]:
+    """Return the citations of what stands, or those of struck sentences alone, one section together, in order."""
     used = {n for s in standing(answer) for n in s.citations}
     groups: dict[str, list[Citation]] = {}
     for citation in answer.citations:
-        if citation.n in used:
+        if (citation.n in used) is not of_struck:
             groups.setdefault(logic.section(citation.locator), []).append(citation)
     return [(section, tuple(group)) for section, group in groups.items()]
 
@@ -58,5 +58,8 @@ def has_near(sentences: Sequence[Sentence]) -> bool:
 
 
 def _with_marks(sentence: Sentence) -> str:
-    marks = "".join(f" :blue-badge[{n}]" for n in sentence.citations)
-    return inline(sentence.text) + (f" {NEAR}" if sentence.mark == "weak" else "") + marks
+    return inline(sentence.text) + (f" {NEAR}" if sentence.mark == "weak" else "") + _numbers(sentence)
+
+
+def _numbers(sentence: Sentence) -> str:
+    return "".join(f" :blue-badge[{n}]" for n in sentence.citations)
