@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -140,5 +141,5 @@ def test_the_export_keeps_struck_sentences_apart(monkeypatch: pytest.MonkeyPatch
         answer = Writer(library, LanguageModel(Backend(server.url, "small", window=4096))).write(LASSO).finish()
         text = export_markdown(answer, library.text)
     assert text.startswith(f"# {LASSO}\n\nPrefer the lasso when few features matter and a sparse model is wanted. [1]")
-    assert "- ~~The lasso was invented by a bakery in Lisbon to sell warm bread.~~ [3] (the passage" in text
+    assert re.search(r"- ~~The lasso was invented .* warm bread\.~~ \[\d\] \(the passage", text)
     assert "Written by small from your passages" in text
