@@ -18,7 +18,6 @@ class LiveDraft:
 
     def __init__(self, draft: Draft, keep: Callable[[LiveDraft], None]) -> None:
         self.shown: Answer = replace(draft.answer, sentences=(), citations=())
-        self.quoted = draft.answer
         self.done = False
         self._draft = draft
         self._keep = keep
