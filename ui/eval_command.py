@@ -113,8 +113,8 @@ def run(
 
     Raises QueryError where citations are to be checked and the task has no questions to answer.
     """
-    if asking.citations and (task.own or not task.questions):
-        raise QueryError("--answers needs gold questions; leave out --own, and give no BEIR folder or qrels")
+    if asking.citations and task.collection is not None:
+        raise QueryError("--answers needs gold questions; a BEIR folder and qrels have none to answer")
     if task.collection and not task.collection.documents:
         _check_sources(task.collection, library)
     done: list[Evaluation] = []

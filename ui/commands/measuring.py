@@ -79,8 +79,8 @@ def evaluate(
 
     if gate and baseline is None:
         raise QueryError("--gate needs --baseline FILE to compare with")
-    if own and (gold or split or queries):
-        raise QueryError("--own asks the library its own questions; leave out GOLD, --split and --queries")
+    if own and (gold or split or queries or answers):
+        raise QueryError("--own asks the library its own questions; leave out GOLD, --split, --queries and --answers")
     if llm and not answers:
         raise QueryError("--llm goes with --answers: a model writes answers, it does not rank")
     asking = eval_command.Asking(answers, model_choice.configured(llm) if answers else None)
