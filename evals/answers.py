@@ -85,10 +85,17 @@ def evaluate_answers(library: Library, questions: Sequence[Question], answers: S
     contained, precise = [], []
     for question, answer in zip(questions, answers, strict=True):
         places = place(question, library)
-        contained.append(containment(answer.citations, places))
-        if answer.citations:
-            precise.append(citation_precision(answer.citations, places))
+        citations = standing(answer)
+        contained.append(containment(citations, places))
+        if citations:
+            precise.append(citation_precision(citations, places))
     return Answering(tuple(contained), tuple(precise))
+
+
+def standing(answer: Answer) -> list[Citation]:
+    """Return the citations of an answer but for those of struck sentences alone."""
+    held = {n for s in answer.sentences if s.mark != "unsupported" for n in s.citations}
+    return [c for c in answer.citations if c.n in held]
 
 
 def containment(citations: Sequence[Citation], places: Sequence[Placed]) -> float:

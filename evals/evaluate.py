@@ -12,6 +12,7 @@ import numpy as np
 
 from evals import metrics
 from evals.answers import Answering, Declining
+from evals.citing import Citing
 from evals.collections import documents_of
 from evals.gold import Beir, Placed, Question, covers, place
 from retrieval.library import Library
@@ -44,6 +45,7 @@ class Evaluation:
     queries: tuple[Scored, ...]
     answering: Answering | None = None
     declining: Declining | None = None
+    citing: Citing | None = None
     qrels: Mapping[str, Mapping[str, int]] = field(default_factory=dict, repr=False)
 
     def values(self, measure: str) -> list[float]:
@@ -70,6 +72,8 @@ class Evaluation:
             out["answers"] = self.answering.summary()
         if self.declining:
             out["declining"] = self.declining.summary()
+        if self.citing:
+            out["citing"] = self.citing.summary()
         return out
 
 

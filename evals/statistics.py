@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
 from evals.metrics import SEED
+
+Named = tuple[str, Mapping[str, Mapping[str, float]]]  # a run's name, and its measures by query
 
 _DRAWS = 10_000
 _ALPHA = 0.05
@@ -73,6 +75,20 @@ def compare(measure: str, a: tuple[str, Sequence[float]], b: tuple[str, Sequence
         int(differences.size) - wins - losses,
         _queries_needed(observed, float(differences.std(ddof=1)) if differences.size > 1 else 0.0),
     )
+
+
+def verdicts(pairs: Sequence[tuple[Named, Named]], measures: Sequence[str]) -> list[str]:
+    """Say of every pair of runs which is better on each measure, over the queries that both have.
+
+    p-values are Holm-corrected over all pairs and measures.
+    """
+    made = []
+    for (name, run), (other_name, other) in pairs:
+        shared = [query for query in run if query in other]
+        for measure in measures:
+            values, others = ([found[query][measure] for query in shared] for found in (run, other))
+            made.append(compare(measure, (name, values), (other_name, others)))
+    return [c.sentence(p) for c, p in zip(made, holm([c.p for c in made]), strict=True)]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

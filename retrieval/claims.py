@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from retrieval.lexical import words
-from retrieval.text import plain
+from retrieval.text import plain, sentences
 
 _NUMBER = re.compile(r"(?<![\w.])[-−+]?\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 _SPELLED = {
@@ -49,6 +49,15 @@ _OPPOSITES = (
     ("accept", "raise"), ("include", "exclude"), ("online", "offline"), ("local", "global"),
     ("supervised", "unsupervised"),
 )  # fmt: skip
+_ORDER = re.compile(
+    r"(?:^|[;:.!?])\W*(?:INST\]\s*)?(?:please\s+)?(?:"
+    r"(?:ignore|disregard|forget|override)\b.{0,40}\binstructions?\b"
+    r"|you are (?:now|no longer) .{0,30}\bmode\b"
+    r"|(?:reveal|print|repeat) (?:the|your) (?:system )?(?:prompt|instructions)\b"
+    r"|tell (?:the (?:reader|user|asker)|them) to\b"
+    r"|answer (?:it|this|that) instead\b)",
+    re.I,
+)
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _NEAR = 4  # content words within which two neighbors of a claim stand together in a passage too
 
@@ -109,6 +118,19 @@ def quotations(text: str) -> list[str]:
 def bare(text: str) -> str:
     """Return a text without blanks, dollar signs and backticks, to look for a formula in."""
     return re.sub(r"[\s$`{}]|\\[,;!]|\\(?:left|right)\b", "", text)
+
+
+def without_orders(text: str) -> str:
+    """Return a text with every sentence that orders whoever answers blanked out, and a question that it is about.
+
+    An order states nothing. Only plain ones are known, at the beginning of a sentence or of a part of it; spans stay.
+    """
+    spans = sentences(text)
+    orders = [bool(_ORDER.search(text[start:end])) for start, end in spans]
+    for (start, end), order, next_is in zip(spans, orders, [*orders[1:], False], strict=True):
+        if order or (next_is and text[start:end].endswith("?")):
+            text = text[:start] + " " * (end - start) + text[end:]
+    return text
 
 
 def coverage(claim: Text, said: Text, context: frozenset[str] = frozenset()) -> float:

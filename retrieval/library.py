@@ -147,10 +147,6 @@ class Library:
             found = nearest[0][0]
         return found
 
-    def locate(self, passage: Passage, span: tuple[int, int]) -> Locator:
-        """Return where a span of a passage's source stands, with the lines of the span itself."""
-        return self._now().quote_locator(passage, span)
-
     def text(self, path: str) -> str:
         """Return the extracted text of a source, the one its spans point into."""
         return self._now().source_text(path)

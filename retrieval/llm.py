@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ LONGEST = 20_000  # characters of a reply; a model that repeats itself is cut of
 _TRIES = 3
 _BACK_OFF = 0.5  # seconds before the second try, doubled before the next
 _LIST_TIMEOUT = 5.0
+_CONNECT_TIMEOUT = 5.0  # a server that is there accepts at once, however long it then thinks
 _OVERFLOW = ("context", "too long", "too many tokens", "maximum length", "exceeds the available")
 _WINDOW_FIELDS = ("max_model_len", "context_length", "context_window", "max_context_length", "n_ctx")
 
@@ -47,6 +49,15 @@ class Backend:
     def host(self) -> str:
         return urlsplit(self.url).hostname or ""
 
+    @property
+    def port(self) -> int:
+        parts = urlsplit(self.url)
+        return parts.port or (443 if parts.scheme == "https" else 80)
+
+    @property
+    def local(self) -> bool:
+        return self.host in ("localhost", "127.0.0.1", "::1")
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -60,13 +71,19 @@ class LanguageModel:
     """The model of a backend. Raises ModelError for an address that is none."""
 
     def __init__(self, backend: Backend) -> None:
-        if urlsplit(backend.url).scheme not in ("http", "https") or not backend.host:
+        if not _is_address(backend):
             raise ModelError(f"{backend.url!r} is no address of a model; give one like http://127.0.0.1:11434/v1")
         self.backend = backend
         self._chosen: Served | None = None
 
+    @property
+    def name(self) -> str:
+        """The model that writes; empty while the server was not asked which it has."""
+        return self._chosen.name if self._chosen else self.backend.model
+
     def served(self) -> list[Served]:
         """Return the models that the server lists. Raises ModelError where it does not answer."""
+        self._reach()
         import openai
 
         try:
@@ -83,6 +100,7 @@ class LanguageModel:
         A server that lists nothing is no fault where the backend names its model.
         """
         if self._chosen is None:
+            self._reach()
             name, window = self.backend.model, self.backend.window
             if not (name and window):
                 try:
@@ -107,16 +125,28 @@ class LanguageModel:
 
         # A proxy that the environment names must not see what is meant for this machine; a redirect
         # would carry passages to an address that nobody chose.
-        local = self.backend.host in ("localhost", "127.0.0.1", "::1")
-        http = openai.DefaultHttpx2Client(trust_env=not local, follow_redirects=False, timeout=timeout)
+        limits = openai.Timeout(timeout, connect=min(_CONNECT_TIMEOUT, timeout))
+        http = openai.DefaultHttpx2Client(trust_env=not self.backend.local, follow_redirects=False, timeout=limits)
         key = self.backend.key or "none"
-        return openai.OpenAI(base_url=self.backend.url, api_key=key, http_client=http, timeout=timeout, max_retries=0)
+        return openai.OpenAI(base_url=self.backend.url, api_key=key, http_client=http, timeout=limits, max_retries=0)
+
+    def _reach(self) -> None:
+        """Raise ModelError where nothing listens on this machine: its own stopped server costs no import of openai."""
+        if not self.backend.local:
+            return
+        try:
+            socket.create_connection((self.backend.host, self.backend.port), _CONNECT_TIMEOUT).close()
+        except OSError:
+            raise self._nothing() from None
+
+    def _nothing(self) -> ModelError:
+        return ModelError(f"nothing answers at {self.backend.url}; start the server or check PREP_LLM_URL")
 
     def _told(self, error: Exception) -> ModelError:
         """Return a fault of the wire as one sentence that says what to do, without the key."""
         import openai
 
-        where, name = self.backend.url, self._chosen.name if self._chosen else self.backend.model
+        where, name = self.backend.url, self.name
         said = " ".join(str(getattr(error, "message", error)).split())[:200]
         if self.backend.key:
             said = said.replace(self.backend.key, "***")
@@ -125,7 +155,7 @@ class LanguageModel:
         if isinstance(error, openai.APITimeoutError):
             return ModelError(f"{where} did not answer in time")
         if isinstance(error, openai.APIConnectionError):
-            return ModelError(f"nothing answers at {where}; start the server or check PREP_LLM_URL")
+            return self._nothing()
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
             return ModelError(f"{where} refuses the key; set PREP_LLM_KEY or the keyring entry")
         if isinstance(error, openai.NotFoundError):
@@ -146,7 +176,8 @@ class LanguageModel:
 class Reply:
     """A reply as it comes: iterate once for its pieces of text, then `finish` and `tokens` are known.
 
-    Raises ModelError while iterating. Leaving the loop early ends the request.
+    Raises ModelError while iterating. Leaving the loop early ends the request. `finish` is the server's word for
+    why the text ended, "length" where it was cut, "stopped" where `stop` was called.
     """
 
     def __init__(self, model: LanguageModel, messages: Sequence[Message], max_tokens: int) -> None:
@@ -156,6 +187,11 @@ class Reply:
         self._request = {"model": model.chosen().name, "messages": list(messages), **_limits(model, max_tokens)}
         self._pieces: queue.Queue[str | Exception | None] = queue.Queue()
         self._left = threading.Event()
+
+    def stop(self) -> None:
+        """End the reply with what has come, from any thread."""
+        self._left.set()
+        self._pieces.put(None)
 
     def __iter__(self) -> Iterator[str]:
         backend = self._model.backend
@@ -169,6 +205,9 @@ class Reply:
                     piece = self._pieces.get(timeout=max(0.0, min(wait, deadline - time.monotonic())))
                 except queue.Empty:
                     raise ModelError(f"{backend.url} stopped answering; gave up waiting") from None
+                if self._left.is_set():
+                    self.finish = "stopped"
+                    return
                 if isinstance(piece, Exception):
                     raise piece
                 if piece is None:
@@ -212,6 +251,13 @@ class Reply:
                 for choice in event.choices[:1]:
                     self.finish = choice.finish_reason or self.finish
                     self._pieces.put(choice.delta.content or "")  # "" while a model thinks: it is alive
+
+
+def _is_address(backend: Backend) -> bool:
+    try:
+        return urlsplit(backend.url).scheme in ("http", "https") and bool(backend.host and backend.port)
+    except ValueError:  # a port that is none
+        return False
 
 
 def _limits(model: LanguageModel, max_tokens: int) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Whether a sentence is supported by the passages it cites: a few rules, then a small logistic model.
 
 A number, formula or quotation that no cited passage holds decides alone, and so does a
-sentence that stands in a cited passage word for word. What remains is
-weighed by how near the sentence is to the best run of passage sentences in meaning and in
-words. No entailment model runs here, so what swaps two roles in the passage's own words can
-pass; evals/README.md says how often. Coefficients and thresholds stand in support.json,
-fitted by `python -m evals.support --fit`.
+sentence that stands in a cited passage word for word. What a passage orders whoever answers
+is left out of it first. What remains is weighed by how near the sentence is to the best run
+of passage sentences in meaning and in words. No entailment model runs here, so what swaps two
+roles in the passage's own words can pass; evals/README.md says how often. Coefficients and
+thresholds stand in support.json, fitted by `python -m evals.support --fit`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
@@ -60,8 +60,9 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """A passage cut into runs of one to three sentences; `vectors` `(runs, dimensions)`."""
+    """A passage without its orders, cut into runs of one to three sentences; `vectors` `(runs, dimensions)`."""
 
+    passage: Passage
     runs: tuple[_Run, ...]
     vectors: Vectors
     whole: Text
@@ -89,9 +90,10 @@ class Checker:
         said = [self._read(passage) for passage in cited]
         features, runs = self._compare(sentence, said)
         places = tuple((passage, run.span) for passage, run in zip(cited, runs, strict=True))
-        if broken := broken_rule(sentence, cited):
+        stating = [s.passage for s in said]
+        if broken := broken_rule(sentence, stating):
             return Judgement("unsupported", broken, 1.0, places)
-        if is_verbatim(sentence, cited):
+        if is_verbatim(sentence, stating):
             return Judgement("supported", "", 0.0, places)
         model, thresholds = load()
         doubt = model.probability(features)
@@ -107,12 +109,14 @@ class Checker:
 
     def _read(self, passage: Passage) -> _Said:
         if passage.id not in self._said:
+            passage = replace(passage, text=claims.without_orders(passage.text))
             spans = sentences(passage.text) or [(0, len(passage.text))]
             lengths = [(i, n) for n in range(1, _LONGEST_RUN + 1) for i in range(len(spans) - n + 1)]
             cut = [(spans[i][0], spans[i + n - 1][1], n) for i, n in lengths]
             start = passage.locator.span[0]
             runs = tuple(_Run((start + a, start + b), Text.of(passage.text[a:b]), n) for a, b, n in cut)
             self._said[passage.id] = _Said(
+                passage,
                 runs,
                 self._encoder.encode([plain(passage.text[a:b]) for a, b, _ in cut]),
                 Text.of(passage.text),

@@ -148,6 +148,11 @@ class Answer:
     nearest_topics: tuple[str, ...] = ()
     writing: Writing | None = None
 
+    @property
+    def written(self) -> bool:
+        """Whether a model wrote the sentences; else they are quotes."""
+        return self.writing is not None and not self.writing.fallback
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from retrieval import prompt
@@ -47,49 +48,77 @@ class Writer:
 class Draft:
     """An answer as it is written: iterate once for its checked sentences, then take `answer`.
 
-    `answer` is the extractive one until the iteration ends, and stays it where the model fails.
+    `answer` is the extractive one until the iteration ends, and stays it where the model fails. `guard` is held
+    while the library is used, and never while the model is waited for.
     """
 
-    def __init__(self, library: Library, model: LanguageModel, extractive: Answer) -> None:
+    def __init__(
+        self,
+        library: Library,
+        model: LanguageModel,
+        extractive: Answer,
+        guard: AbstractContextManager[object] | None = None,
+    ) -> None:
         self.answer = extractive
+        self.stopped = False
         self._library = library
         self._model = model
+        self._guard = guard or nullcontext()
+        self._citations = _Citations(library)
+        self._written: list[Sentence] = []
+        self._reply: Reply | None = None
         self._started = time.monotonic()
 
     def __iter__(self) -> Iterator[Sentence]:
         if not self.answer.answered:
             return
-        name, reply = self._model.backend.model, None
-        citations = _Citations(self._library)
-        written: list[Sentence] = []
         missing: list[str] = []
         try:
             chosen = self._model.chosen()
-            name = chosen.name
             messages, hits = prompt.answer_messages(self.answer.question, self.answer.hits, chosen.window)
-            reply = self._model.write(messages, prompt.ANSWER_TOKENS)
-            checker = Checker(self._library.searcher.encoder)
-            for text in _sentences_of(reply):
+            self._reply = self._model.write(messages, prompt.ANSWER_TOKENS)
+            if self.stopped:
+                self._reply.stop()
+            with self._guard:
+                checker = Checker(self._library.searcher.encoder)
+            for text in _sentences_of(self._reply):
                 if text.startswith(prompt.MISSING):
                     missing.append(text.removeprefix(prompt.MISSING).strip())
                     continue
-                written.append(_checked(text, hits, checker, citations))
-                yield written[-1]
-            fallback = _too_little(written, missing)
+                with self._guard:
+                    self._written.append(_checked(text, hits, checker, self._citations))
+                yield self._written[-1]
+            fallback = _too_little(self._written, missing)
+            if self.stopped and not self._written:
+                fallback = "it was stopped before a sentence was written"
         except ModelError as error:
             fallback = str(error)
-        seconds = time.monotonic() - self._started
-        tokens = reply.tokens if reply else None
-        writing = Writing(name, prompt.VERSION, seconds, fallback, " ".join(missing), tokens)
-        if not fallback:
-            self.answer = replace(self.answer, sentences=tuple(written), citations=citations.all())
-        self.answer = replace(self.answer, writing=writing)
+        if fallback:
+            self.answer = replace(self.answer, writing=self._writing(fallback, missing))
+        else:
+            self.answer = replace(self.so_far(), writing=self._writing("", missing))
+
+    def so_far(self) -> Answer:
+        """Return the answer with the sentences that were yielded; for the thread that iterates."""
+        sentences, citations = tuple(self._written), self._citations.all()
+        return replace(self.answer, sentences=sentences, citations=citations, writing=self._writing())
+
+    def stop(self) -> None:
+        """End the writing, from any thread: what is written by then is the answer, as if the model had ended there."""
+        self.stopped = True
+        if self._reply:
+            self._reply.stop()
 
     def finish(self) -> Answer:
         """Write to the end and return the answer."""
         for _ in self:
             pass
         return self.answer
+
+    def _writing(self, fallback: str = "", missing: Sequence[str] = ()) -> Writing:
+        name, tokens = self._model.name, self._reply.tokens if self._reply else None
+        seconds = time.monotonic() - self._started
+        return Writing(name, prompt.VERSION, seconds, fallback, " ".join(missing), tokens)
 
 
 class _Citations:
@@ -147,7 +176,7 @@ def _sentences_of(reply: Reply) -> Iterator[str]:
         yield from ready[given:]
         given = max(given, len(ready))
     done = _cut(raw)
-    if reply.finish == "length" and not re.search(r"[.!?…\])\"'”’]\s*\Z", raw):
+    if reply.finish in ("length", "stopped") and not re.search(r"[.!?…\])\"'”’]\s*\Z", raw):
         done = done[:-1]
     yield from done[given:]
 

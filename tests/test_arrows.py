@@ -27,7 +27,7 @@ ROOMS = {
     "ir_measures": {"evals/metrics.py"},
     "openai": {"retrieval/llm.py"},
     "mcp": {"ui/mcp_server.py"},
-    "keyring": {"ui/llm_command.py"},
+    "keyring": {"ui/model_choice.py"},
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,30 @@ def test_what_is_set_wrongly_is_one_line(prep: Prep, ingested: None, monkeypatch
         check_one_line_error(prep("llm"), "no model 'other'", "small")
         monkeypatch.setenv("PREP_LLM_WINDOW", "many")
         check_one_line_error(prep("llm"), "PREP_LLM_WINDOW", "many")
+
+
+def test_eval_measures_what_answers_cite(
+    prep: Prep, ingested: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This test ensures that --answers measures quotes without a model, written answers with one, and says which."""
+    quote = "Dropout sets each activation to zero with probability p during training, so that units cannot co-adapt."
+    span = {"path": "regularization.md", "quote": quote}
+    rows = [{"_id": "1", "text": QUESTION, "slice": "s", "spans": [span]}, {"_id": "2", "text": "x", "slice": "far"}]
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "citing" not in output(prep("eval", gold, "--json"))
+    quoted = output(prep("eval", gold, "--answers", "--json"))["citing"]
+    assert (quoted["model"], quoted["recall"]["mean"], quoted["precision"]["mean"]) == (None, 1.0, 1.0)
+    with scripted(Says(f"{TRUE} {FALSE}")) as server:
+        monkeypatch.setenv("PREP_LLM_URL", server.url)
+        written = output(prep("eval", gold, "--answers", "--json"))
+        shown = prep("eval", gold, "--answers").stdout
+    assert (written["citing"]["model"], written["citing"]["written"]) == ("small", 1)
+    assert written["citing"]["recall"]["mean"] == 0.5
+    assert written["answers"]["containment"]["mean"] == 1.0
+    assert "1 written by small, 0 fell back" in shown
+    check_one_line_error(prep("eval", gold, "--llm"), "--answers")
+    check_one_line_error(prep("eval", "--own", "--answers"), "--own")
 
 
 def test_a_conversation_searches_what_it_shows(home: Home, prep: Prep, ingested: None) -> None:

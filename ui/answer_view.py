@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from retrieval.types import Answer, Hit
+from retrieval.types import Answer, Citation, Hit
 from ui import logic
-from ui.ask_state import ask, choice, open_citation, open_passage
+from ui.ask_state import ask, choice, follow, follow_field, open_citation, open_passage
 from ui.desk import Desk, Reading
+from ui.export import export_markdown, file_name
 from ui.panel import show_parts
 from ui.safe_markdown import literal
 
@@ -19,26 +20,46 @@ _NOT_COVERED = "**Your library does not cover this.** Rather than guess, here is
 
 
 def show_answer(desk: Desk, answer: Answer) -> None:
-    """Show an answer, under each paragraph the buttons that open its sources."""
-    current = choice() or "1"
+    """Show an answer in quotes, under each paragraph the buttons that open its sources."""
     with st.container(key="answer"):
         for paragraph in logic.paragraphs(answer, desk.text):
             st.markdown(paragraph.markdown, anchors=False)
-            with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-                for citation in paragraph.citations:
-                    where = logic.position(citation.locator)
-                    st.button(
-                        f"{citation.n} · {where}" if where else str(citation.n),
-                        key=f"cite-{citation.n}",
-                        type="primary" if str(citation.n) == current else "secondary",
-                        help=f"Open source {citation.n}: {logic.place(citation.locator)}",
-                        on_click=open_citation,
-                        args=(citation.n,),
-                    )
-                st.caption(logic.section(paragraph.citations[0].locator), width="content")
+            show_sources(paragraph.citations, logic.section(paragraph.citations[0].locator))
+    show_foot(desk, answer)
+
+
+def show_sources(citations: Sequence[Citation], section: str) -> None:
+    """Show the buttons that open citations of one section, and its name."""
+    current = choice() or "1"
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        for citation in citations:
+            where = logic.position(citation.locator)
+            st.button(
+                f"{citation.n} · {where}" if where else str(citation.n),
+                key=f"cite-{citation.n}",
+                type="primary" if str(citation.n) == current else "secondary",
+                help=f"Open source {citation.n}: {logic.place(citation.locator)}",
+                on_click=open_citation,
+                args=(citation.n,),
+            )
+        st.caption(section, width="content")
+
+
+def show_foot(desk: Desk, answer: Answer) -> None:
+    """Show how sure an answer is, and the button that saves it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(logic.confidence_words(answer), width="content")
-        _export(desk, answer)
+        st.download_button(
+            "Export",
+            export_markdown(answer, desk.text),
+            file_name=file_name(answer.question),
+            mime="text/markdown",
+            key="export",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            help="Save the answer with its citations as Markdown",
+        )
 
 
 def show_abstention(reading: Reading) -> None:
@@ -94,6 +115,20 @@ def show_next(desk: Desk, reading: Reading) -> None:
         show_topics([(r.topic.id, logic.topic_name(r.topic, topics), "; ".join(r.reasons)) for r in around.related])
 
 
+def show_follow_up() -> None:
+    """Offer a field for a follow-up; what it leaves out is taken from the question it follows."""
+    key = follow_field()
+    st.text_input(
+        "Follow up",
+        key=key,
+        placeholder="Follow up, like: why does it help?",
+        max_chars=logic.MAX_QUESTION,
+        label_visibility="collapsed",
+        on_change=follow,
+        args=(key,),
+    )
+
+
 def show_passages(desk: Desk, answer: Answer) -> None:
     """List the passages that were found but not cited, each with why it was."""
     cited = {c.passage_id for c in answer.citations}
@@ -131,17 +166,3 @@ def _why(question: str, hit: Hit) -> None:
         st.markdown("None of your words stand in it; it was found by its meaning.")
     if hit.also:
         st.markdown("The same text also stands in: " + "; ".join(logic.place(a) for a in hit.also))
-
-
-def _export(desk: Desk, answer: Answer) -> None:
-    st.download_button(
-        "Export",
-        logic.export_markdown(answer, desk.text),
-        file_name=logic.file_name(answer.question),
-        mime="text/markdown",
-        key="export",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
-        help="Save the answer with its citations as Markdown",
-    )

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from retrieval.followups import standalone
+from retrieval.llm import LanguageModel
 from retrieval.types import Answer, Locator
 from ui import logic
 
@@ -25,6 +27,49 @@ def ask(question: str) -> None:
 def choose(name: str, key: str, options: Sequence[str]) -> list[str]:
     """Offer a filter that stands in the address."""
     return st.multiselect(name, options, key=key, bind="query-params", on_change=forget_panel)
+
+
+def follow_field() -> str:
+    """Return the key of the field of follow-ups; a new one, and so an empty field, after each that was asked."""
+    return f"follow-{st.session_state.get('follows', 0)}"
+
+
+def follow(key: str) -> None:
+    """Keep what was typed into the field of follow-ups, as its callback; `followed` makes it a question.
+
+    A field that is gone can call once more: the browser sends its text along until it learns that it is.
+    """
+    if key == follow_field():
+        st.session_state["follows"] = st.session_state.get("follows", 0) + 1
+        st.session_state["following"] = str(st.session_state[key] or "").strip()
+
+
+def followed(model: LanguageModel | None) -> None:
+    """Put a follow-up into the field as a question that stands alone; called before the field is drawn."""
+    if not (typed := st.session_state.pop("following", "")):
+        return
+    with st.spinner("Reading it together with the question before"):
+        searched = standalone(typed, st.session_state.get("talk", []), model)
+    st.session_state["followed"] = (typed, searched)
+    ask(searched)
+
+
+def talk(question: str) -> None:
+    """Add a question to the conversation, as it is searched; one that is no follow-up begins a new one."""
+    said: list[str] = st.session_state.get("talk", [])
+    if question in said:
+        said = said[: said.index(question) + 1]
+    elif st.session_state.get("followed", ("", ""))[1] == question:
+        said = [*said, question]
+    else:
+        said = [question]
+    st.session_state["talk"] = said
+
+
+def typed_instead(question: str) -> str:
+    """Return what was typed where a question was searched in other words, or nothing."""
+    typed, searched = st.session_state.get("followed", ("", ""))
+    return typed if searched == question != typed else ""
 
 
 def open_citation(number: int) -> None:

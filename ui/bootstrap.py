@@ -12,10 +12,13 @@ import streamlit as st
 
 from retrieval.errors import IndexMissingError, PrepdeskError
 from retrieval.library import default_home, quiet
+from retrieval.llm import LanguageModel
 from retrieval.store import CURRENT
 from ui.desk import Desk
+from ui.drafts import Drafts
 from ui.jobs import EVALUATE, Jobs
 from ui.login import required
+from ui.model_choice import configured
 from ui.pdf_page import PagePicture, draw
 from ui.safe_markdown import literal
 
@@ -43,6 +46,19 @@ def jobs() -> Jobs:
 def evaluations() -> Jobs:
     """Return the runner of background evaluations that all sessions share."""
     return _evaluations(str(home()))
+
+
+def model() -> LanguageModel | None:
+    """Return the language model that the environment names, None where it names none.
+
+    Raises QueryError or ModelError where it is set wrongly.
+    """
+    return _model(os.environ.get("PREP_LLM_URL", ""), os.environ.get("PREP_LLM_MODEL", ""))
+
+
+def drafts() -> Drafts:
+    """Return the answers that a model wrote, shared by all sessions."""
+    return _drafts(str(home()))
 
 
 def page_picture(file: Path, sha256: str, page: int, quote: str) -> PagePicture | None:
@@ -101,6 +117,16 @@ def _jobs(folder: str) -> Jobs:
 @st.cache_resource(show_spinner=False)
 def _evaluations(folder: str) -> Jobs:
     return Jobs(Path(folder), EVALUATE)
+
+
+@st.cache_resource(show_spinner=False)
+def _model(url: str, name: str) -> LanguageModel | None:  # noqa: ARG001 (another name in the environment, another model)
+    return configured()
+
+
+@st.cache_resource(show_spinner=False)
+def _drafts(folder: str) -> Drafts:  # noqa: ARG001 (another library, other answers)
+    return Drafts()
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)

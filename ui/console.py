@@ -26,7 +26,12 @@ from retrieval.types import Answer, Hit, Locator, Related, Sentence, Topic
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
-_STAGES = {"read": "Reading files", "encode": "Embedding passages", "write": "Writing the index"}
+_STAGES = {
+    "read": "Reading files",
+    "encode": "Embedding passages",
+    "write": "Writing the index",
+    "answer": "Answering the questions",
+}
 
 
 def place(locator: Locator) -> str:
@@ -200,6 +205,8 @@ def print_evaluations(runs: Sequence[dict[str, Any]], chief: str) -> None:
             f"answers to {a['questions']} questions: gold contained {a['containment']['mean']:.3f}, "
             f"citation precision {a['citation_precision']['mean']:.3f} over {a['answered']} answered"
         )
+    if "citing" in first:
+        _print_citing(first["citing"])
     if "declining" in first:
         _print_declining(first["declining"])
     for run in runs:
@@ -216,6 +223,21 @@ def _measure_table(title: str, label: str, rows: dict[str, list[dict[str, Any]]]
     for name, cells in rows.items():
         table.add_row(name, *(f"{c['mean']:.3f} [dim]{c['ci95'][0]:.2f}-{c['ci95'][1]:.2f}[/]" for c in cells))
     out.print(table)
+
+
+def _print_citing(found: dict[str, Any]) -> None:
+    by = (
+        f"{found['written']} written by {found['model']}, {found['fallbacks']} fell back"
+        if found["model"]
+        else "quoted"
+    )
+    tokens = found["tokens"]
+    spent = f"; {tokens['prompt']:,} tokens read, {tokens['reply']:,} written" if tokens else ""
+    out.print(
+        f"citations of {found['answers']} answers ({escape(by)}): recall {found['recall']['mean']:.3f}, precision "
+        f"{found['precision']['mean']:.3f}; half took under {found['seconds']['p50']:.2f} s, 95 % under "
+        f"{found['seconds']['p95']:.2f} s{spent}"
+    )
 
 
 def _print_declining(found: dict[str, Any]) -> None:

@@ -12,11 +12,13 @@ from typing import Any, Generic, TypeVar
 
 from retrieval import Filters, Library, coverage, opened
 from retrieval.errors import QueryError
+from retrieval.llm import LanguageModel
 from retrieval.manifest import Manifest
 from retrieval.status import facts
 from retrieval.text import one_line
 from retrieval.topics import TopicTree
 from retrieval.types import Answer, Citation, Locator, Passage, Related, Topic
+from retrieval.written import Draft
 from ui import logic
 from ui.anki import Note
 from ui.practice import Card, Point, Review, cards_of
@@ -107,6 +109,10 @@ class Desk:
                 (generation, " ".join(question.split()), filters), lambda: self._read(question, filters)
             )
 
+    def draft(self, reading: Reading, model: LanguageModel) -> Draft:
+        """Return the answer of a reading as a model will write it, in a thread that may wait for it."""
+        return Draft(self.library, model, reading.answer, self._lock)
+
     def note_opened(self, answer: Answer, passage: Locator) -> None:
         """Note that a passage was opened for a question, once, where the person lets it be kept."""
         found = next((h.passage.id for h in answer.hits if h.passage.locator == passage), None)
@@ -191,7 +197,7 @@ class Desk:
             for card in cards:
                 if not (passage := found.get(card.passage)) or not (entry := passage.entry):
                     continue
-                path, where = passage.locator.path, self.library.locate(passage, entry.answer)
+                path, where = passage.locator.path, self.library.quote_locator(passage, entry.answer)
                 answer = self.library.text(path)[slice(*entry.answer)]
                 place = " · ".join(filter(None, (path, logic.position(where))))
                 notes.append(Note(card.key, entry.question, answer, place, passage.topics, logic.is_plain(path)))
@@ -212,10 +218,10 @@ class Desk:
         points = []
         for n, ((a, b), quote, score) in enumerate(zip(spans, quotes, like, strict=True), 1):
             holder = next((p for p in reversed(parts) if p.locator.span[0] <= start + a), first)
-            place = self.library.locate(holder, (start + a, start + b))
+            place = self.library.quote_locator(holder, (start + a, start + b))
             covered = None if score is None else score >= coverage.load().threshold
             points.append(Point(Citation(n, quote, place, holder.id), covered))
-        return Review(self.library.locate(first, entry.answer), tuple(points))
+        return Review(self.library.quote_locator(first, entry.answer), tuple(points))
 
     def _topic(self, passage: str) -> Topic | None:
         """Return the guide or bank category a passage belongs to."""

@@ -46,6 +46,7 @@ _STYLE = """
   { color: inherit !important; }
 [data-testid="stMarkdownContainer"] td, [data-testid="stMarkdownContainer"] th { overflow-wrap: normal; }
 [class*="st-key-ask-"] button, [class*="st-key-topic-"] button { text-align: left; }
+.st-key-grades button * { color: inherit !important; opacity: 1 !important; }
 @media (max-width: 640px) {
   .block-container { padding-left: 1rem; padding-right: 1rem; }
   .st-key-q { flex: 1 0 100% !important; }

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 from evals import baseline
 from evals.answers import evaluate_answers, evaluate_declining
+from evals.citing import evaluate_citing, timed
 from evals.collections import build_library, collection_home
 from evals.evaluate import Evaluation, evaluate_beir, evaluate_gold, evaluate_run
 from evals.formats import load_csv, load_run, load_trec
 from evals.gold import GOLD, Beir, Question, is_beir, load_beir, load_gold, of_split
 from evals.metrics import DEFAULT, chief_recall
 from evals.own import hide_questions, own_gold
-from evals.statistics import compare, holm
+from evals.statistics import verdicts
 from retrieval.errors import GoldError, QueryError
 from retrieval.library import Library
-from retrieval.types import Mode
+from retrieval.llm import LanguageModel
+from retrieval.support import Checker
+from retrieval.types import Answer, Mode
+from retrieval.written import Writer
 from ui import console
 
 
@@ -31,6 +37,17 @@ class Task:
     unanswerable: tuple[Question, ...] = ()
     collection: Beir | None = None
     own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How answers are measured beside the ranking: `citations` checks what they cite, `model` writes them."""
+
+    citations: bool = False
+    model: LanguageModel | None = None
+
+
+QUOTED = Asking()
 
 
 def find_task(path: Path | None, split: str | None, queries: Path | None = None) -> Task:
@@ -90,9 +107,14 @@ def measures_for(cutoffs: Sequence[int] | None) -> tuple[str, ...]:
 
 
 def run(
-    task: Task, library: Library, modes: Sequence[Mode], measures: Sequence[str], against: Path | None = None
+    task: Task, library: Library, modes: Sequence[Mode], measures: Sequence[str], asking: Asking = QUOTED
 ) -> list[Evaluation]:
-    """Evaluate every mode, and the TREC run of another system; answers are measured once, for no mode changes them."""
+    """Evaluate every mode; answers are measured once, for no mode changes them.
+
+    Raises QueryError where citations are to be checked and the task has no questions to answer.
+    """
+    if asking.citations and task.collection is not None:
+        raise QueryError("--answers needs gold questions; a BEIR folder and qrels have none to answer")
     if task.collection and not task.collection.documents:
         _check_sources(task.collection, library)
     done: list[Evaluation] = []
@@ -102,10 +124,14 @@ def run(
         else:
             done.append(evaluate_gold(library, task.questions, name=task.name, mode=mode, measures=measures))
     if task.questions and not task.own:
-        done[0] = with_answers(done[0], task, library)
-    if against is not None:
-        done.append(evaluate_run(done[0], load_run(against), name=against.stem, measures=measures))
+        with console.ingest_progress() as progress:
+            done[0] = with_answers(done[0], task, library, partial(progress, "answer"), asking)
     return done
+
+
+def add_other(done: list[Evaluation], path: Path, measures: Sequence[str]) -> None:
+    """Add the TREC run of another system on the same queries."""
+    done.append(evaluate_run(done[0], load_run(path), name=path.stem, measures=measures))
 
 
 def _check_sources(collection: Beir, library: Library) -> None:
@@ -117,27 +143,32 @@ def _check_sources(collection: Beir, library: Library) -> None:
         )
 
 
-def with_answers(done: Evaluation, task: Task, library: Library) -> Evaluation:
+def with_answers(
+    done: Evaluation, task: Task, library: Library, progress: Callable[[int, int], None], asking: Asking = QUOTED
+) -> Evaluation:
     """Add what the answers are worth where there are quotes to hold them to, and what declining is where it is due."""
-    answers = [library.ask(q.text) for q in task.questions]
+    ask = partial(_write, library, asking.model) if asking.model else library.ask
+    answered = timed(ask, [q.text for q in (*task.questions, *task.unanswerable)], progress)
+    answers = [t.answer for t in answered]
+    yes, no = answers[: len(task.questions)], answers[len(task.questions) :]
     if all(span.quote for q in task.questions for span in q.spans):
-        done = replace(done, answering=evaluate_answers(library, task.questions, answers))
-    if task.unanswerable:
-        declined = [library.ask(q.text) for q in task.unanswerable]
-        done = replace(done, declining=evaluate_declining(answers, declined))
+        done = replace(done, answering=evaluate_answers(library, task.questions, yes))
+    if no:
+        done = replace(done, declining=evaluate_declining(yes, no))
+    if asking.citations:
+        done = replace(done, citing=evaluate_citing(answered, Checker(library.searcher.encoder)))
     return done
 
 
-def verdicts(done: Sequence[Evaluation]) -> list[str]:
-    """Say of every pair of runs which is better on the chief measures; p-values are Holm-corrected over all of them."""
+def _write(library: Library, model: LanguageModel, question: str) -> Answer:
+    return Writer(library, model).write(question).finish()
+
+
+def pair_verdicts(done: Sequence[Evaluation]) -> list[str]:
+    """Say of every pair of runs which is better on the chief measures."""
+    named = [(e.mode, {q.id: q.measures for q in e.queries}) for e in done]
     measures = list(done[0].queries[0].measures) if done and done[0].queries else []
-    made = [
-        compare(m, (a.mode, a.values(m)), (b.mode, b.values(m)))
-        for m in (chief_recall(measures), "nDCG@10")
-        for i, a in enumerate(done)
-        for b in done[i + 1 :]
-    ]
-    return [c.sentence(p) for c, p in zip(made, holm([c.p for c in made]), strict=True)]
+    return verdicts(list(combinations(named, 2)), (chief_recall(measures), "nDCG@10")) if measures else []
 
 
 def check_gate(evaluation: Evaluation, path: Path) -> tuple[list[str], bool]:

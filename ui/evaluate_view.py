@@ -81,7 +81,7 @@ def show_run(run: Run) -> None:
         st.markdown(
             f"Of {declining['answerable']:,} questions that the library covers it answers "
             f"**{declining['answered']:.0%}**, of {declining['unanswerable']:,} that it does not cover it declines "
-            f"**{declining['declined']:.0%}**."
+            f"**{declining['recall']:.0%}**."
         )
     left, right = st.columns(2, gap="large")
     with left:

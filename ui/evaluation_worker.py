@@ -59,8 +59,8 @@ def _evaluate(opened: Library, task: Task, modes: Sequence[Mode], most: int, hom
             for mode in modes
         ]
         if not task.own:
-            step("answer", 0, 1)
-            done[0] = with_answers(done[0], replace(task, questions=tuple(questions)), library)
+            sampled = replace(task, questions=tuple(questions))
+            done[0] = with_answers(done[0], sampled, library, partial(step, "answer"))
         step("explain", 0, 1)
         failures = find_failures(done[0], library, questions, MOST_MISSES)
         run = make(done, failures, len(task.questions), opened.manifest, opened.generation)

@@ -6,13 +6,14 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from evals.evaluate import Evaluation
 from evals.failures import Failure
 from evals.report import CUTOFFS, recall_at
-from evals.statistics import compare, holm
+from evals.statistics import verdicts
 from retrieval.manifest import Manifest
 from retrieval.store import storage_errors
 
@@ -100,21 +101,22 @@ def _load(file: Path) -> Run:
 
 
 def mode_verdicts(run: Run) -> list[str]:
-    """Say for every pair of modes which is better; p-values are Holm-corrected over all pairs and measures."""
-    pairs = [(a, b) for i, a in enumerate(run.modes) for b in run.modes[i + 1 :]]
-    return _verdicts([((a.mode, a), (b.mode, b)) for a, b in pairs])
+    """Say for every pair of modes which is better."""
+    return verdicts(list(combinations([(m.mode, m.queries) for m in run.modes], 2)), HEADLINE)
 
 
 def run_verdicts(run: Run, before: Run) -> list[str]:
     """Say for every mode that both runs have what has changed, over the questions that both asked."""
     earlier = {mode.mode: mode for mode in before.modes}
-    return _verdicts(
-        [
-            ((f"{mode.mode} of {before.when}", earlier[mode.mode]), (f"{mode.mode} of this run", mode))
-            for mode in run.modes
-            if mode.mode in earlier
-        ]
-    )
+    pairs = [
+        (
+            (f"{mode.mode} of {before.when}", earlier[mode.mode].queries),
+            (f"{mode.mode} of this run", mode.queries),
+        )
+        for mode in run.modes
+        if mode.mode in earlier
+    ]
+    return verdicts(pairs, HEADLINE)
 
 
 def comparable(run: Run, runs: Sequence[Run]) -> list[Run]:
@@ -126,13 +128,3 @@ def comparable(run: Run, runs: Sequence[Run]) -> list[Run]:
         for other in runs
         if other.id != run.id and asked & set(other.modes[0].queries) and names & {m.mode for m in other.modes}
     ]
-
-
-def _verdicts(pairs: Sequence[tuple[tuple[str, Mode], tuple[str, Mode]]]) -> list[str]:
-    made = []
-    for (name, mode), (other_name, other) in pairs:
-        shared = [q for q in mode.queries if q in other.queries]
-        for measure in HEADLINE:
-            values = [[m.queries[q][measure] for q in shared] for m in (mode, other)]
-            made.append(compare(measure, (name, values[0]), (other_name, values[1])))
-    return [c.sentence(p) for c, p in zip(made, holm([c.p for c in made]), strict=True)]

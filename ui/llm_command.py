@@ -1,39 +1,19 @@
-"""What `--llm` and `prep llm` do: find the model that the environment names, let it write, show what it wrote."""
+"""What `--llm` and `prep llm` do: let the model write, show what it wrote, try what answers at its address."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import Any
 
 from retrieval import Filters, Library
-from retrieval.errors import ModelError, QueryError
-from retrieval.llm import Backend, LanguageModel
+from retrieval.errors import ModelError
+from retrieval.llm import LanguageModel
 from retrieval.types import Answer
 from retrieval.written import Draft, Writer
-from ui import console
+from ui import console, model_choice
 
-KEYRING = "prepdesk"  # the service under which the keyring may hold the key of an address
-_HOW = "set PREP_LLM_URL, for Ollama to http://127.0.0.1:11434/v1"
 _PROBE = "Reply with the one word: ready"
-
-
-def configured(wanted: bool | None = None) -> LanguageModel | None:
-    """Return the model that the environment names; None where none is named or wanted is false.
-
-    Raises QueryError where one is wanted and none is named, or where a number is none.
-    """
-    url = os.environ.get("PREP_LLM_URL", "").strip()
-    if wanted is False or (not url and not wanted):
-        return None
-    if not url:
-        raise QueryError(f"no language model is named; {_HOW}")
-    backend = Backend(url.rstrip("/"), os.environ.get("PREP_LLM_MODEL", "").strip(), _key(url.rstrip("/")))
-    window, timeout = _number("PREP_LLM_WINDOW", backend.window), _number("PREP_LLM_TIMEOUT", backend.timeout)
-    return LanguageModel(
-        Backend(backend.url, backend.model, backend.key, int(window), timeout, min(backend.stall, timeout))
-    )
 
 
 def answer(library: Library, model: LanguageModel | None, question: str, filters: Filters | None = None) -> Answer:
@@ -62,7 +42,7 @@ def show_draft(draft: Draft) -> Answer:
         console.print_written(sentence)
     written = draft.answer
     _tell_fallback(written)
-    if written.writing and not written.writing.fallback:
+    if written.written:
         console.print_sources(written)
     else:
         console.print_answer(written)
@@ -74,9 +54,7 @@ def examine() -> dict[str, Any]:
 
     Raises ModelError where nothing does.
     """
-    model = configured(wanted=True)
-    if model is None:
-        raise QueryError(f"no language model is named; {_HOW}")
+    model = model_choice.named()
     served = model.served()
     chosen = model.chosen()
     if served and chosen.name not in [s.name for s in served]:
@@ -108,33 +86,3 @@ def print_examined(found: dict[str, Any]) -> None:
 def _tell_fallback(written: Answer) -> None:
     if written.writing and written.writing.fallback:
         print(f"prep: {written.writing.fallback}; this answer is quoted, not written", file=sys.stderr)
-
-
-def _key(url: str) -> str:
-    """Return the key for an address: PREP_LLM_KEY, OpenAI's own only for OpenAI, else the keyring's where it is set up.
-
-    No key at all is right for a local server.
-    """
-    if key := os.environ.get("PREP_LLM_KEY", "").strip():
-        return key
-    if Backend(url).host == "api.openai.com" and (key := os.environ.get("OPENAI_API_KEY", "").strip()):
-        return key
-    try:
-        import keyring
-    except ImportError:
-        return ""
-    try:
-        return keyring.get_password(KEYRING, url) or ""
-    except Exception:  # no keyring service runs here, or it is locked: the same as no entry
-        return ""
-
-
-def _number(name: str, default: float) -> float:
-    raw = os.environ.get(name, "").strip()
-    try:
-        value = float(raw) if raw else float(default)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1e9:
-        raise QueryError(f"{name} is {raw!r}; give a number")
-    return value

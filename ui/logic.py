@@ -251,28 +251,6 @@ def topic_name(topic: Topic, topics: Sequence[Topic]) -> str:
     return " › ".join(label(name) for name in (above, topic.name) if name)
 
 
-def export_markdown(answer: Answer, text_of: Callable[[str], str]) -> str:
-    """Return an answer with its citations as a Markdown document, safe to open anywhere."""
-    lines = [f"# {label(answer.question)}", ""]
-    if not answer.answered:
-        nearest = ", ".join(literal(name) for name in answer.nearest_topics)
-        lines += ["Your library does not cover this.", "", f"Nearest topics: {nearest}" if nearest else ""]
-        return "\n".join(lines).strip() + "\n"
-    for paragraph in paragraphs(answer, text_of):
-        lines += [re.sub(r":blue-badge\[(\d+)\]", r"[\1]", paragraph.markdown), ""]
-    lines += ["## Sources", ""]
-    for c in answer.citations:
-        quote = literal(c.quote) if is_plain(c.locator.path) else label(c.quote)
-        lines += [f"{c.n}. {place(c.locator)} ({literal(c.locator.path)})", f"   > {quote}", ""]
-    lines.append(f"Prepdesk, {confidence_words(answer)}.")
-    return "\n".join(lines) + "\n"
-
-
-def file_name(question: str) -> str:
-    """Return a file name for the export of an answer."""
-    return ("-".join(re.findall(r"[a-z0-9]+", question.casefold()))[:60].strip("-") or "answer") + ".md"
-
-
 def cited(answer: Answer, number: int) -> Citation | None:
     """Return the citation of that number."""
     return next((c for c in answer.citations if c.n == number), None)

@@ -81,6 +81,7 @@ def serving(home: Path, folder: Path, port: int | None = None) -> Iterator[str]:
             process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
 
 
 def _healthy(address: str) -> bool:

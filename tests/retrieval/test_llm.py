@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -122,8 +125,30 @@ def test_a_stopped_server_and_a_wrong_address_are_told() -> None:
         "".join(stopped.write(ASKED, 9))
     with pytest.raises(ModelError, match="nothing answers"):
         stopped.served()
-    with pytest.raises(ModelError, match="is no address"):
-        LanguageModel(Backend("localhost:11434"))
+    for wrong in ("localhost:11434", "http://127.0.0.1:99999/v1"):
+        with pytest.raises(ModelError, match="is no address"):
+            LanguageModel(Backend(wrong))
+
+
+@pytest.mark.parametrize("backend", [Backend("", "small", window=4096), Backend("", "small"), Backend("")])
+def test_a_stopped_server_is_tried_a_time_or_two_without_its_client(
+    monkeypatch: pytest.MonkeyPatch, backend: Backend
+) -> None:
+    """This test ensures that refused connections are neither repeated nor waited for, and import no client."""
+    port, tried = unused_port(), []
+    connect = socket.socket.connect
+
+    def counted(self: socket.socket, address: Any) -> None:
+        tried.append((address[1], self.gettimeout()))
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", counted)
+    monkeypatch.setitem(sys.modules, "openai", None)  # importing it fails
+    stopped = LanguageModel(replace(backend, url=f"http://127.0.0.1:{port}/v1"))
+    with pytest.raises(ModelError, match="nothing answers"):
+        stopped.write(ASKED, 9)
+    assert 1 <= len(tried) <= 2
+    assert all(tried_port == port and wait is not None and wait <= 5 for tried_port, wait in tried)
 
 
 def test_a_server_without_models_says_how_to_get_one() -> None:

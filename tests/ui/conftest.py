@@ -123,6 +123,8 @@ PDF_PAGES = (
 
 
 WAIT = 30_000  # milliseconds
+WIDTH = "document.querySelector('[data-testid=\"stMain\"]').scrollWidth"
+LASSO = "When do you prefer the lasso over ridge regression?"
 
 
 class Visit:

@@ -15,11 +15,12 @@ QUESTIONS = (
 
 
 def write_gold(path: Path) -> Path:
-    """Write three questions on the small library; nothing leads from the last to its place."""
+    """Write three questions on the small library, where nothing leads from the last to its place, and one on none."""
     rows = [
         {"_id": i, "text": t, "slice": i, "spans": [{"path": "guides/regularization.md", "quote": q}]}
         for i, t, q in QUESTIONS
     ]
+    rows.append({"_id": "visa", "text": "Which visa do I need for a layover in Doha?", "slice": "far"})
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     return path
 

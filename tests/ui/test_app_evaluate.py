@@ -55,6 +55,7 @@ def test_a_run_shows_its_measures_and_misses(monkeypatch: pytest.MonkeyPatch, ow
     assert "1 miss of lexical" in page
     assert "**Came instead** " in page
     assert "Likely cause: " in page
+    assert "of 1 that it does not cover it declines **100%**" in page
 
 
 def test_an_earlier_run_can_be_compared(monkeypatch: pytest.MonkeyPatch, own: Path, tmp_path: Path) -> None:

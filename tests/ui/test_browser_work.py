@@ -1,19 +1,14 @@
-"""Practice and evaluation in a real browser, and what a screen reader or a keyboard meets on every page."""
+"""Practice and evaluation in a real browser."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import Literal
 
-import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import WAIT, Visit
 from tests.ui.runs import write_gold
-from tests.ui.test_browser import PAGES
 
 
 def reveal(page: Page, typed: str = "") -> None:
@@ -77,34 +72,3 @@ def test_an_evaluation_is_run_and_read(own_visit: Visit, tmp_path: Path) -> None
     expect(page.get_by_role("cell", name="hybrid")).to_be_visible()
     expect(page.get_by_text("Which way to search is better")).to_be_visible()
     assert own_visit.strangers == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_keeps_anybody_out(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> None:
-    """This test ensures that axe-core finds nothing serious on any page, in light and dark."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
-    for path, sign in PAGES.items():
-        page.goto(address + path)
-        expect(page.locator(sign).first).to_be_visible(timeout=WAIT)
-        _settled(page)
-        assert _serious(page) == [], path
-        if path == "/practice":
-            reveal(page, "weights")
-            _settled(page)
-            assert _serious(page) == [], "the answer of a question to practise"
-    context.close()
-
-
-def _settled(page: Page) -> None:
-    expect(page.locator('[data-stale="true"], [data-testid="stSpinner"]')).to_have_count(0, timeout=WAIT)
-    page.wait_for_timeout(1000)  # elements fade in
-
-
-def _serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{v['id']}: {json.dumps([n['html'][:200] for n in v['nodes'][:3]])}"
-        for v in found
-        if v["impact"] in ("serious", "critical")
-    ]

@@ -6,6 +6,7 @@ import pytest
 
 from retrieval.types import Answer, Citation, Entry, Hit, Locator, Passage, Scores, Sentence
 from ui import logic
+from ui.export import export_markdown, file_name
 
 TEXT = "---\ntitle: T\n---\n# Head\n\nFirst paragraph.\n\nSecond one. It goes on.\n\n```\ncode\n\nmore\n```\n\nLast.\n"
 
@@ -153,7 +154,7 @@ def test_follow_ups_are_near_new_and_never_the_question_itself() -> None:
 
 def test_the_export_of_an_answer_names_every_source() -> None:
     """This test ensures that the export reads well outside the app and holds no link of a document."""
-    text = logic.export_markdown(answer(("See [this](http://a.b).", locator())), text_of)
+    text = export_markdown(answer(("See [this](http://a.b).", locator())), text_of)
     assert text == (
         "# What is it?\n\nSee this. [1]\n\n## Sources\n\n"
         "1. Guide › Idea · lines 3–5 (guides/a.md)\n   > See this.\n\nPrepdesk, high confidence, 90%.\n"
@@ -162,11 +163,11 @@ def test_the_export_of_an_answer_names_every_source() -> None:
 
 def test_the_export_of_an_abstention_says_so() -> None:
     """This test ensures that nothing is made up where the library does not answer."""
-    text = logic.export_markdown(Answer("Why?", False, 0.1, nearest_topics=("Dropout",)), text_of)
+    text = export_markdown(Answer("Why?", False, 0.1, nearest_topics=("Dropout",)), text_of)
     assert text == "# Why?\n\nYour library does not cover this.\n\nNearest topics: Dropout\n"
 
 
 def test_file_names_hold_letters_digits_and_hyphens_only() -> None:
     """This test ensures that a question cannot name a path."""
-    assert logic.file_name("../../What's L1/L2?") == "what-s-l1-l2.md"
-    assert logic.file_name("なぜ") == "answer.md"
+    assert file_name("../../What's L1/L2?") == "what-s-l1-l2.md"
+    assert file_name("なぜ") == "answer.md"

@@ -7,13 +7,16 @@ import streamlit as st
 from retrieval.errors import IndexMissingError
 from retrieval.types import PASSAGE_KINDS
 from ui import bootstrap, logic
-from ui.answer_view import ask_buttons, show_abstention, show_answer, show_next, show_passages
-from ui.ask_state import choice, choose, close_panel, forget_panel, opened, remember
+from ui.answer_view import ask_buttons
+from ui.ask_state import ask, choose, followed, forget_panel, remember, talk, typed_instead
 from ui.desk import filter_sources, filter_topics, filters_of
-from ui.panel import show_source
+from ui.reading_view import show_reading, show_writing
+from ui.safe_markdown import literal
+from ui.written_view import draft_of
 
 with bootstrap.sentences_for_errors():
     desk = bootstrap.desk()
+    followed(bootstrap.model())
     manifest, topics = desk.manifest, desk.topics
     if not manifest.passages:
         raise IndexMissingError("the library is empty")
@@ -29,7 +32,8 @@ with bootstrap.sentences_for_errors():
             label_visibility="collapsed",
             on_change=forget_panel,
         )
-        remember((question or "").strip())
+        asked = (question or "").strip()
+        remember(asked)
         with st.popover("Filters", icon=":material/filter_list:", key="filters"):
             kinds = choose("Kind of passage", "kind", PASSAGE_KINDS)
             names = choose("Topic", "topic", filter_topics(topics, manifest))
@@ -39,26 +43,21 @@ with bootstrap.sentences_for_errors():
             if not st.session_state.get("asked"):
                 st.caption("The questions of this session will stand here.")
 
-    if not (question or "").strip():
+    if not asked:
         st.markdown("##### Try one of these", anchors=False)
         ask_buttons("example", desk.examples())
         count = sum(r.passages > 0 for r in manifest.sources)
         st.caption(f"{manifest.passages:,} passages of {count:,} sources. Press / to come back to the field.")
         st.stop()
 
-    reading = desk.read(question or "", filters_of(kinds, names, sources))
-    passage, quote = opened(reading.answer)
-    if passage and choice():  # opened by hand, not the first citation that opens by itself
-        desk.note_opened(reading.answer, passage)
-    left, right = st.columns([11, 10], gap="large") if passage else (st.container(), None)
-    with left:
-        if reading.answer.answered:
-            show_answer(desk, reading.answer)
-        else:
-            show_abstention(reading)
-    if passage and right:
-        with right:
-            show_source(desk, passage, quote, close_panel)
-    with left:
-        show_next(desk, reading)
-        show_passages(desk, reading.answer)
+    talk(asked)
+    reading = desk.read(asked, filters_of(kinds, names, sources))
+    draft = draft_of(desk, reading)
+    if typed := typed_instead(asked):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="searched"):
+            st.caption(f"You asked “{literal(typed)}”; searched: “{literal(asked)}”", width="content")
+            st.button("Search my words alone", key="alone", type="tertiary", on_click=ask, args=(typed,))
+    if draft and not draft.done:
+        show_writing(desk, reading, draft)
+    else:
+        show_reading(desk, reading, draft)

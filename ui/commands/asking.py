@@ -40,10 +40,10 @@ def ask(
 ) -> None:
     """Answer a question from your library, every sentence with its source."""
     from retrieval.wire import answer_json
-    from ui import llm_command
+    from ui import llm_command, model_choice
 
     filters = filters_of(kind, topic, source)
-    model = llm_command.configured(llm)
+    model = model_choice.configured(llm)
     with open_or_build(index, reranker) as library:
         if queries is not None:
             for id_, text in read_queries(queries):
@@ -60,9 +60,9 @@ def ask(
 @command(app, epilog="Example: prep chat")
 def chat(index: IndexOption = None, llm: LlmOption = None) -> None:
     """Ask question after question; a follow-up is searched as a question that stands alone."""
-    from ui import chat_command, llm_command
+    from ui import chat_command, model_choice
 
-    model = llm_command.configured(llm)
+    model = model_choice.configured(llm)
     with open_or_build(index) as library:
         chat_command.converse(library, model)
 

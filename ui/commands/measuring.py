@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from retrieval.errors import QueryError
-from ui.options import IndexOption, JsonOption, ModeOption, RerankerOption, command, mode_of, open_or_build, print_json
+from ui.options import (
+    IndexOption,
+    JsonOption,
+    LlmOption,
+    ModeOption,
+    RerankerOption,
+    command,
+    mode_of,
+    open_or_build,
+    print_json,
+)
 
 app = typer.Typer()
 
@@ -53,6 +63,11 @@ def evaluate(
         Path | None,
         typer.Option("--against", help="A TREC run of another system to compare with.", metavar="FILE.trec"),
     ] = None,
+    answers: Annotated[
+        bool,
+        typer.Option("--answers", help="Measure what answers cite, their time and tokens; with --llm written ones."),
+    ] = False,
+    llm: LlmOption = None,
     report: Annotated[Path | None, typer.Option("--report", help="Write an HTML report.", metavar="FILE.html")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -60,12 +75,15 @@ def evaluate(
     from evals import baseline as kept
     from evals.metrics import chief_recall
     from evals.report import write_report
-    from ui import console, eval_command
+    from ui import console, eval_command, model_choice
 
     if gate and baseline is None:
         raise QueryError("--gate needs --baseline FILE to compare with")
-    if own and (gold or split or queries):
-        raise QueryError("--own asks the library its own questions; leave out GOLD, --split and --queries")
+    if own and (gold or split or queries or answers):
+        raise QueryError("--own asks the library its own questions; leave out GOLD, --split, --queries and --answers")
+    if llm and not answers:
+        raise QueryError("--llm goes with --answers: a model writes answers, it does not rank")
+    asking = eval_command.Asking(answers, model_choice.configured(llm) if answers else None)
     modes = [mode_of(name.strip()) for name in compare.split(",")] if compare else [mode_of(mode)]
     measures = eval_command.measures_for(k)
     task = None if own else eval_command.find_task(gold, split, queries)
@@ -74,8 +92,10 @@ def evaluate(
         mine = opened.enter_context(open_or_build(index, reranker))
         task = task or eval_command.own_task(mine)
         library = opened.enter_context(eval_command.library_of(task, mine))
-        done = eval_command.run(task, library, modes, measures, against)
-        lines += eval_command.verdicts(done)
+        done = eval_command.run(task, library, modes, measures, asking)
+        if against is not None:
+            eval_command.add_other(done, against, measures)
+        lines += eval_command.pair_verdicts(done)
         if baseline is not None:
             gate_lines, passed = eval_command.check_gate(done[0], baseline)
             lines += gate_lines

@@ -27,8 +27,10 @@ def ui(
 ) -> None:
     """Open the app in your browser, by default for this machine only."""
     from ui.login import NO_AUTH, find_login, names_of
+    from ui.model_choice import configured
     from ui.server import command as server
 
+    configured()  # what is set wrongly is told here, and not on a page
     names = names_of(host, None if no_auth else find_login(), no_auth=no_auth)
     open_or_build(index).close()
     # The server takes this process's place, so that whatever stops `prep ui` stops it too.
