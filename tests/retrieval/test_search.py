@@ -1,15 +1,16 @@
-"""Exact terms through the whole search, and how hits of one source are spread."""
+"""Exact terms through the whole search, and how hits are settled: sources spread, references behind."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ingest.pipeline import ingest
 from retrieval import Library
-from retrieval.search import spread
+from retrieval.search import settle
 from retrieval.store import Home
 from retrieval.types import Hit, Locator, Passage, Scores
 from tests.invariants import check_hits
@@ -54,7 +55,7 @@ def hit(rank: int, path: str, score: float) -> Hit:
 def test_the_sixth_passage_of_a_source_lets_near_ones_of_others_pass() -> None:
     """This test ensures that five stay, further ones lose 0.1, and one that is far better stays all the same."""
     hits = [hit(n, "long.md", 0.9 - n / 100) for n in range(1, 8)] + [hit(8, "a.md", 0.8), hit(9, "b.md", 0.5)]
-    done = spread(hits)
+    done = settle(hits)
     check_hits(done)
     assert [h.passage.id for h in done] == [
         *(f"long.md-{n}" for n in range(1, 6)),
@@ -69,4 +70,24 @@ def test_the_sixth_passage_of_a_source_lets_near_ones_of_others_pass() -> None:
 def test_a_library_of_one_source_keeps_its_order() -> None:
     """This test ensures that a single book is ranked as before."""
     hits = [hit(n, "book.pdf", 1.0 - n / 100) for n in range(1, 10)]
-    assert [h.passage.id for h in spread(hits)] == [h.passage.id for h in hits]
+    assert [h.passage.id for h in settle(hits)] == [h.passage.id for h in hits]
+
+
+@pytest.mark.parametrize("heading", ["References", "Further reading:", "TABLE OF CONTENTS"])
+def test_a_list_of_references_stands_behind_what_it_lists(heading: str) -> None:
+    """This test ensures that such a list loses 0.15: it holds the words of many answers and is none."""
+    listed, said = hit(1, "a.md", 0.80), hit(2, "b.md", 0.66)
+    locator = replace(listed.passage.locator, heading=("A guide", heading))
+    listed = replace(listed, passage=replace(listed.passage, locator=locator))
+    done = settle([listed, said])
+    check_hits(done)
+    assert [h.passage.id for h in done] == ["b.md-2", "a.md-1"]
+    assert done[1].score == pytest.approx(0.65)
+
+
+def test_a_section_that_only_mentions_references_keeps_its_place() -> None:
+    """This test ensures that a heading counts as a whole."""
+    talk = hit(1, "a.md", 0.80)
+    locator = replace(talk.passage.locator, heading=("References in Python",))
+    talk = replace(talk, passage=replace(talk.passage, locator=locator))
+    assert settle([talk])[0].score == pytest.approx(0.80)
