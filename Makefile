@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export PREP_INDEX ?= $(CURDIR)/.prep
 
-.PHONY: demo ui test check format corpus confidence encoder bench bench-quality bench-ingest screenshots clean
-.PHONY: campaign-kill campaign-readers campaign-fuzz
+.PHONY: demo ui test check format corpus confidence encoder bench bench-quality bench-ingest bench-load screenshots clean
+.PHONY: campaign-kill campaign-readers campaign-fuzz campaign-server
 
 demo: $(VENV)/installed
 	$(BIN)/prep ingest
@@ -46,6 +46,9 @@ bench-quality: $(VENV)/installed-dev
 bench-ingest: $(VENV)/installed-dev
 	$(BIN)/python -m evals.bench.ingest
 
+bench-load: $(VENV)/installed-dev
+	$(BIN)/python -m evals.bench.load $(ARGS)
+
 # Peers live in an environment of their own, which sees ours: their dependencies are none of ours.
 bench: $(VENV)/installed-dev
 	$(PYTHON) -m venv $(VENV)/peers
@@ -54,7 +57,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m evals.bench.speed --peers $(VENV)/peers/bin/python
 
 # Long runs of what the tests sample; tests/README.md has their figures. ARGS="2000 1 ../shared/data/library" adds files.
-campaign-kill campaign-readers campaign-fuzz: campaign-%: $(VENV)/installed-dev
+campaign-kill campaign-readers campaign-fuzz campaign-server: campaign-%: $(VENV)/installed-dev
 	$(BIN)/python -m tests.campaigns.$* $(ARGS)
 
 screenshots: $(VENV)/installed-dev

@@ -13,7 +13,7 @@ from retrieval.encoder import open_encoder
 from retrieval.library import Library
 from retrieval.manifest import SourceRecord, sort_records
 from retrieval.models import DEFAULT_MODEL
-from retrieval.store import Home
+from retrieval.store import Home, Store
 from retrieval.types import Hit, Passage
 
 
@@ -55,6 +55,6 @@ def _paragraphs(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def collection_home(library: Home, collection: Beir) -> Home:
+def collection_home(library: Store, collection: Beir) -> Home:
     """Return where the index of a collection is kept between runs: under a library, whose encoder it shares."""
     return Home(library.path / "collections" / collection.name, library.encoders)

@@ -58,7 +58,7 @@ def own_gold(library: Library, minimum: int = MIN_QUESTIONS) -> list[Question]:
         asked.setdefault(key, (passage.id, entry.question))
     if len(groups) < minimum:
         raise GoldError(
-            f"{len(groups)} question entries with an answer in the library at {library.home.path}; measuring it on "
+            f"{len(groups)} question entries with an answer in the library at {library.home.place}; measuring it on "
             f"itself needs {minimum}: ingest question banks, or write gold questions (prep eval GOLD.jsonl)"
         )
     return [

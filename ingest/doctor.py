@@ -14,7 +14,7 @@ from retrieval.index import DenseIndex
 from retrieval.lexical import LexicalIndex
 from retrieval.manifest import FILE_NAME, Manifest
 from retrieval.models import find_model, model_fingerprint
-from retrieval.store import Home
+from retrieval.store import Home, Store
 from retrieval.types import passage_id
 from retrieval.vectors import kept_vectors
 
@@ -33,12 +33,22 @@ class Finding:
     fixed: bool = False
 
 
-def examine(home: Home, *, fix: bool = False) -> list[Finding]:
+def examine(store: Store, *, fix: bool = False) -> list[Finding]:
     """Check a library; with `fix` mend it. Raises IndexMissingError where there is none.
 
     Nothing is embedded anew for it: what is broken beyond the files that can be made from
     others is read again from its sources, with the vectors that are kept from before.
     """
+    if not isinstance(store, Home):
+        from ingest.server_doctor import examine_server
+        from retrieval.server_store import ServerStore
+
+        assert isinstance(store, ServerStore)
+        return examine_server(store, fix=fix)
+    return _examine_home(store, fix=fix)
+
+
+def _examine_home(home: Home, *, fix: bool) -> list[Finding]:
     if not home.generations.is_dir():
         raise IndexMissingError(f"there is no index at {home.path}; run: prep ingest")
     if not fix:
@@ -71,7 +81,7 @@ def _checks(home: Home, *, fix: bool) -> Iterator[Finding]:
         finally:
             dense.close()
     yield _texts(folder, manifest)
-    yield _encoder(manifest)
+    yield encoder_finding(manifest)
     yield _orphans(home, folder.name, fix=fix)
     free = shutil.disk_usage(home.path).free
     yield Finding(
@@ -164,7 +174,7 @@ def _read_again(home: Home, broken: Sequence[Finding]) -> Finding:
     return Finding(check, False, detail, fixed=True)
 
 
-def _encoder(manifest: Manifest) -> Finding:
+def encoder_finding(manifest: Manifest) -> Finding:
     try:
         ours = model_fingerprint(find_model(manifest.model))
     except PrepdeskError as error:

@@ -19,7 +19,7 @@ from retrieval.encoder import Encoder, open_encoder
 from retrieval.errors import FingerprintError, IndexCorruptError, IndexMissingError, ReadError
 from retrieval.manifest import Manifest, SourceRecord, sort_records
 from retrieval.models import DEFAULT_MODEL, find_model, model_fingerprint
-from retrieval.store import Home, storage_errors
+from retrieval.store import Store, storage_errors
 from retrieval.vectors import VectorCache
 
 _ENCODE_AT_ONCE = 256  # texts; enough of like length for full batches without much padding
@@ -50,7 +50,7 @@ class Report:
 
 
 def ingest(
-    home: Home,
+    home: Store,
     roots: Sequence[Path],
     *,
     model: str | None = None,
@@ -86,7 +86,7 @@ def ingest(
         return _carry_out(home, plan, name, live is None or rebuild, progress, started)
 
 
-def remove(home: Home, names: Sequence[str], *, wait: float = 0.0, progress: Progress | None = None) -> Report:
+def remove(home: Store, names: Sequence[str], *, wait: float = 0.0, progress: Progress | None = None) -> Report:
     """Take sources out of the library, named by their path in it (or a folder of it) or by their path on disk.
 
     The files stay where they are; those under a root that is ingested again come back. Raises
@@ -94,12 +94,12 @@ def remove(home: Home, names: Sequence[str], *, wait: float = 0.0, progress: Pro
     """
     started = time.monotonic()
     with home.writing(wait):
-        live = Manifest.read(home.current())
+        live = home.live()
         check_fingerprints(live, live.model, home)
         return _carry_out(home, removal_plan(live, names), live.model, False, progress, started)
 
 
-def check_fingerprints(manifest: Manifest, model: str, home: Home) -> None:
+def check_fingerprints(manifest: Manifest, model: str, home: Store) -> None:
     """Raise FingerprintError where an index was built with another encoder or chunker than those in use."""
     files = find_model(model)
     for what, built, ours in (
@@ -108,13 +108,13 @@ def check_fingerprints(manifest: Manifest, model: str, home: Home) -> None:
     ):
         if built != ours:
             raise FingerprintError(
-                f"the index at {home.path} was built with {what} {built}, this is {ours}; run: prep ingest --rebuild"
+                f"the index at {home.place} was built with {what} {built}, this is {ours}; run: prep ingest --rebuild"
             )
 
 
-def _live_manifest(home: Home, rebuild: bool) -> Manifest | None:
+def _live_manifest(home: Store, rebuild: bool) -> Manifest | None:
     try:
-        return Manifest.read(home.current())
+        return home.live()
     except IndexMissingError:
         return None
     except IndexCorruptError:
@@ -136,7 +136,7 @@ def _files_of(root: Path, live: Manifest | None) -> list[Found]:
     return found
 
 
-def _carry_out(home: Home, plan: Plan, model: str, fresh: bool, progress: Progress | None, started: float) -> Report:
+def _carry_out(home: Store, plan: Plan, model: str, fresh: bool, progress: Progress | None, started: float) -> Report:
     """Read, encode and commit what the plan says; `fresh` starts from nothing."""
     told = progress or (lambda *_: None)
     with storage_errors(home.path):
@@ -155,7 +155,7 @@ def _carry_out(home: Home, plan: Plan, model: str, fresh: bool, progress: Progre
     return _report(plan, sources, written.name, written.passages, encoded + written.encoded, started)
 
 
-def _read_all(home: Home, plan: Plan, model: str, progress: Progress) -> tuple[dict[str, Reading | str], Encoder, int]:
+def _read_all(home: Store, plan: Plan, model: str, progress: Progress) -> tuple[dict[str, Reading | str], Encoder, int]:
     """Return what each file gave by its path, the encoder, and how many texts it had to encode.
 
     Workers read ahead while this process encodes what they have read into the cache of vectors.

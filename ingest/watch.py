@@ -9,7 +9,7 @@ from threading import Event
 from ingest.documents import Columns
 from ingest.pipeline import Report, ingest
 from retrieval.errors import PrepdeskError
-from retrieval.store import Home
+from retrieval.store import Store
 
 _QUIET_MS = 400  # without a change before an ingest starts
 _LONGEST_MS = 5000  # a folder that never rests is ingested this often all the same
@@ -17,7 +17,7 @@ _WAIT = 60.0  # seconds for another writer to finish
 
 
 def follow(
-    home: Home, roots: Sequence[Path], *, columns: Columns = (), stop: Event | None = None
+    home: Store, roots: Sequence[Path], *, columns: Columns = (), stop: Event | None = None
 ) -> Iterator[Report | PrepdeskError]:
     """Yield the report of every ingest that committed something, and each error that kept one from it.
 

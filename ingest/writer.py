@@ -18,10 +18,10 @@ from ingest.documents import Document
 from retrieval import topics
 from retrieval.encoder import Encoder, Vectors
 from retrieval.errors import IndexCorruptError
-from retrieval.index import DenseIndex
+from retrieval.index import PassageIndex
 from retrieval.lexical import LexicalIndex, saved_ids
 from retrieval.manifest import Manifest, SourceRecord
-from retrieval.store import Home
+from retrieval.store import Store
 from retrieval.types import Passage, embedded_text
 from retrieval.vectors import VectorCache
 
@@ -54,19 +54,19 @@ class Written:
     encoded: int
 
 
-def write_generation(home: Home, encoder: Encoder, change: Change, *, fresh: bool, progress: Progress) -> Written:
+def write_generation(home: Store, encoder: Encoder, change: Change, *, fresh: bool, progress: Progress) -> Written:
     """Write, verify and commit the next generation, from nothing where `fresh`, else from a copy of the live one.
 
     Call it under the writer lock. Raises IndexCorruptError, leaving the live generation as it
     is, where the new one does not agree with itself.
     """
     live = None if fresh else home.current()
-    folder = home.begin(copy=not fresh)
+    folder = home.begin(copy=not fresh, encoder=encoder.fingerprint)
     try:
         with VectorCache(home.path / "vectors.sqlite", encoder) as cache:
-            passages, questions = _write_dense(folder, cache, change, progress)
+            passages, questions = _write_dense(home.dense(folder), folder, cache, change, progress)
         progress("write", 0, 1)
-        rows = _write_lexical(folder, passages, live, {p.id for p in change.passages})
+        rows = write_lexical(folder, passages, live, {p.id for p in change.passages})
         _write_texts(folder / "texts", change)
         manifest = Manifest(
             encoder=encoder.fingerprint,
@@ -79,24 +79,25 @@ def write_generation(home: Home, encoder: Encoder, change: Change, *, fresh: boo
             sources=change.sources,
         )
         manifest.write(folder)
-        _verify(folder, manifest, rows)
-        _seal(folder)
-        home.commit(folder)
+        verify(folder, manifest, rows)
+        seal(folder)
+        name = home.commit(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     progress("write", 1, 1)
-    return Written(folder.name, len(passages), cache.encoded)
+    return Written(name, len(passages), cache.encoded)
 
 
-def _write_dense(folder: Path, cache: VectorCache, change: Change, progress: Progress) -> tuple[list[Passage], int]:
+def _write_dense(
+    dense: PassageIndex, folder: Path, cache: VectorCache, change: Change, progress: Progress
+) -> tuple[list[Passage], int]:
     """Bring the vectors in step and write the topics; return all passages in order and the count of questions."""
-    dense = DenseIndex(folder / "chroma")
     try:
         for at in range(0, len(change.stale), 500):
             dense.delete(dense.ids({"path": {"$in": list(change.stale[at : at + 500])}}))
         _add(dense, cache, change.passages, progress)
-        passages = _in_order(dense)
+        passages = in_order(dense)
         counts = dense.count()
         if cache.crowded(sum(counts)):
             cache.keep_only(encoded_texts(passages))
@@ -114,15 +115,15 @@ def _write_dense(folder: Path, cache: VectorCache, change: Change, progress: Pro
 
 def encoded_texts(passages: Sequence[Passage]) -> list[str]:
     """Return what is encoded for passages: the text of each, then the question of each entry."""
-    return [*(embedded_text(p) for p in passages), *(p.entry.question for p in _entries(passages) if p.entry)]
+    return [*(embedded_text(p) for p in passages), *(p.entry.question for p in entries(passages) if p.entry)]
 
 
-def _entries(passages: Sequence[Passage]) -> list[Passage]:
+def entries(passages: Sequence[Passage]) -> list[Passage]:
     """Return the first part of every question entry, the one its question is found by."""
     return [p for p in passages if p.entry and p.entry.part == 1]
 
 
-def _add(dense: DenseIndex, cache: VectorCache, passages: Sequence[Passage], progress: Progress) -> None:
+def _add(dense: PassageIndex, cache: VectorCache, passages: Sequence[Passage], progress: Progress) -> None:
     texts = encoded_texts(passages)
     done = 0
 
@@ -133,10 +134,10 @@ def _add(dense: DenseIndex, cache: VectorCache, passages: Sequence[Passage], pro
 
     vectors = cache.encode(texts, count)
     dense.add(passages, vectors[: len(passages)])
-    dense.add_questions([p.id for p in _entries(passages)], vectors[len(passages) :])
+    dense.add_questions([p.id for p in entries(passages)], vectors[len(passages) :])
 
 
-def _write_lexical(
+def write_lexical(
     folder: Path, passages: Sequence[Passage], live: Path | None = None, new: Set[str] = frozenset()
 ) -> int:
     """Index the words of all passages; return how many rows that made.
@@ -150,22 +151,22 @@ def _write_lexical(
     return len(lexical)
 
 
-def rebuild_lexical(folder: Path, dense: DenseIndex) -> None:
+def rebuild_lexical(folder: Path, dense: PassageIndex) -> None:
     """Replace the lexical index of a generation by one made from its passages."""
     shutil.rmtree(folder / "lexical", ignore_errors=True)
-    _write_lexical(folder, _in_order(dense))
-    _seal(folder, "lexical/")
+    write_lexical(folder, in_order(dense))
+    seal(folder, "lexical/")
 
 
-def rebuild_topics(folder: Path, dense: DenseIndex, manifest: Manifest) -> None:
+def rebuild_topics(folder: Path, dense: PassageIndex, manifest: Manifest) -> None:
     """Replace the topics of a generation by those made from its passages."""
-    passages = _in_order(dense)
+    passages = in_order(dense)
     areas = area_titles(sorted({Path(r.root) for r in manifest.sources}))
     topics.build(passages, _stacked(dense, passages), manifest.by_path(), areas).write(folder)
-    _seal(folder, topics.FILE_NAME)
+    seal(folder, topics.FILE_NAME)
 
 
-def _stacked(dense: DenseIndex, passages: Sequence[Passage]) -> Vectors:
+def _stacked(dense: PassageIndex, passages: Sequence[Passage]) -> Vectors:
     """Return the vectors of passages `(n, dimensions)`."""
     vectors = dense.vectors([p.id for p in passages])
     return np.stack([vectors[p.id] for p in passages]) if passages else np.empty((0, 1), np.float32)
@@ -187,7 +188,7 @@ def damaged_files(folder: Path) -> list[str]:
     return sorted(name for name, digest in wanted.items() if found.get(name) != digest)
 
 
-def _seal(folder: Path, part: str = "") -> None:
+def seal(folder: Path, part: str = "") -> None:
     """Note the checksums of a generation's files, or of the part of it that was made anew."""
     sums = folder / _CHECKSUMS
     old = json.loads(sums.read_text(encoding="ascii")) if part and sums.is_file() else {}
@@ -208,7 +209,7 @@ def _checksums(folder: Path) -> dict[str, str]:
     return sums
 
 
-def _in_order(dense: DenseIndex) -> list[Passage]:
+def in_order(dense: PassageIndex) -> list[Passage]:
     """Return all passages in library order: by path, then by place."""
     return sorted(dense.all_passages(), key=lambda p: (p.locator.path, p.locator.span, p.id))
 
@@ -230,7 +231,7 @@ def _replace(target: Path, content: bytes) -> None:
     target.write_bytes(content)
 
 
-def _verify(folder: Path, manifest: Manifest, lexical_rows: int) -> None:
+def verify(folder: Path, manifest: Manifest, lexical_rows: int) -> None:
     counted = sum(r.passages for r in manifest.sources if not r.same_as)
     if not manifest.passages == lexical_rows == counted:
         raise IndexCorruptError(

@@ -45,3 +45,11 @@ class StorageError(PrepdeskError):
 
 class ModelError(PrepdeskError):
     """A language model cannot be reached, refuses, or sends what is no answer."""
+
+
+class ServerError(PrepdeskError):
+    """A Chroma server cannot be reached, refuses, or fails."""
+
+
+class GoneError(ServerError):
+    """A collection, a database or a tenant is not on the server."""

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,25 @@ _START = 2**18  # bytes written to see whether there is room
 _FULL = 8 * 2**20  # bytes free; less than the index asks for at once
 _PAGE = 10_000  # past about 32,000 rows a single get fails with "too many SQL variables"
 # Set so that recall@50 against exact search stays over 0.99 at 100,000 passages.
-_HNSW: Any = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
+HNSW: Any = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
+
+
+class PassageIndex(Protocol):
+    """The passages and vectors of one generation, wherever they are kept; the methods are those of DenseIndex."""
+
+    def close(self) -> None: ...
+    def count(self) -> tuple[int, int]: ...
+    def add(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None: ...
+    def add_questions(self, ids: Sequence[str], vectors: NDArray[np.float32]) -> None: ...
+    def delete(self, ids: Sequence[str]) -> None: ...
+    def query(self, vector: NDArray[np.float32], k: int, where: Where | None = None) -> dict[str, float]: ...
+    def query_questions(self, vector: NDArray[np.float32], k: int) -> dict[str, float]: ...
+    def vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]: ...
+    def question_vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]: ...
+    def passages(self, ids: Sequence[str]) -> dict[str, Passage]: ...
+    def find(self, where: Where) -> list[Passage]: ...
+    def ids(self, where: Where | None = None) -> list[str]: ...
+    def all_passages(self) -> Iterator[Passage]: ...
 
 
 class DenseIndex:
@@ -76,7 +94,7 @@ class DenseIndex:
         return opened
 
     def _collection(self, name: str) -> Any:
-        return self._client.get_or_create_collection(name, configuration={"hnsw": _HNSW}, embedding_function=None)
+        return self._client.get_or_create_collection(name, configuration={"hnsw": HNSW}, embedding_function=None)
 
     def close(self) -> None:
         """Release files and memory; an unclosed client holds about 12 handles and 24 MB."""
@@ -110,7 +128,7 @@ class DenseIndex:
                     ids=[p.id for p in part],
                     embeddings=vectors[start : start + _BATCH],
                     documents=[p.text for p in part],
-                    metadatas=[_to_metadata(p) for p in part],
+                    metadatas=[to_metadata(p) for p in part],
                 )
 
     def add_questions(self, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
@@ -150,7 +168,7 @@ class DenseIndex:
         for start in range(0, len(ids), _PAGE):
             rows = self._passages.get(ids=list(ids[start : start + _PAGE]), include=["documents", "metadatas"])
             found.update(
-                (i, _from_row(i, d, m))
+                (i, from_row(i, d, m))
                 for i, d, m in zip(rows["ids"], rows["documents"], rows["metadatas"], strict=True)
             )
         return found
@@ -158,7 +176,7 @@ class DenseIndex:
     def find(self, where: Where) -> list[Passage]:
         """Return all passages that match, by id."""
         rows = self._passages.get(where=dict(where), include=["documents", "metadatas"])
-        found = [_from_row(i, d, m) for i, d, m in zip(rows["ids"], rows["documents"], rows["metadatas"], strict=True)]
+        found = [from_row(i, d, m) for i, d, m in zip(rows["ids"], rows["documents"], rows["metadatas"], strict=True)]
         return sorted(found, key=lambda p: p.id)
 
     def ids(self, where: Where | None = None) -> list[str]:
@@ -169,7 +187,7 @@ class DenseIndex:
         """Yield every passage, in Chroma's order."""
         for rows in self._pages(None, ["documents", "metadatas"]):
             for row in zip(rows["ids"], rows["documents"], rows["metadatas"], strict=True):
-                yield _from_row(*row)
+                yield from_row(*row)
 
     def _pages(self, where: Where | None, include: list[str]) -> Iterator[Any]:
         offset = 0
@@ -211,7 +229,7 @@ def _vectors(collection: Any, ids: Sequence[str]) -> dict[str, NDArray[np.float3
     return found
 
 
-def _to_metadata(passage: Passage) -> dict[str, Any]:
+def to_metadata(passage: Passage) -> dict[str, Any]:
     """Flatten a passage: the fields that filters name stand on their own, the rest is one JSON record."""
     record = asdict(replace(passage, text=""))
     del record["id"], record["text"]
@@ -223,7 +241,16 @@ def _to_metadata(passage: Passage) -> dict[str, Any]:
     return metadata
 
 
-def _from_row(id_: str, document: str, metadata: Mapping[str, Any]) -> Passage:
+def to_json(passage: Passage) -> str:
+    """Return all of a passage but its id, in ASCII."""
+    return json.dumps({"text": passage.text, **json.loads(to_metadata(passage)["record"])})
+
+
+def from_json(id_: str, record: str) -> Passage:
+    return from_row(id_, json.loads(record)["text"], {"record": record})
+
+
+def from_row(id_: str, document: str, metadata: Mapping[str, Any]) -> Passage:
     record = json.loads(metadata["record"])
     where, entry = record["locator"], record["entry"]
     locator = Locator(

@@ -12,13 +12,13 @@ from types import TracebackType
 from retrieval import answer, confidence
 from retrieval.encoder import Encoder, open_encoder
 from retrieval.errors import FingerprintError, IndexCorruptError, QueryError
-from retrieval.index import DenseIndex, Where
+from retrieval.index import Where
 from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
 from retrieval.models import find_model, model_fingerprint
 from retrieval.reranker import Reranker
 from retrieval.search import Filters, Searcher
-from retrieval.store import Home, storage_errors
+from retrieval.store import Home, Store, storage_errors
 from retrieval.text import line_starts, lines_of
 from retrieval.topics import TopicTree
 from retrieval.types import Answer, Hit, Locator, Mode, Passage, Related, Topic
@@ -38,7 +38,7 @@ def default_home() -> Path:
 class Library:
     """One index, opened for reading. Notices a newer generation before each query."""
 
-    def __init__(self, home: Home, encoder: Encoder | None = None, reranker: Reranker | None = None) -> None:
+    def __init__(self, home: Store, encoder: Encoder | None = None, reranker: Reranker | None = None) -> None:
         self.home = home
         self.reranker = reranker
         self._encoder = encoder
@@ -171,7 +171,7 @@ class Library:
 class _Generation:
     """One generation, opened piece by piece as pieces are needed."""
 
-    home: Home
+    home: Store
     folder: Path
     given_encoder: Encoder | None
 
@@ -184,9 +184,7 @@ class _Generation:
     def searcher(self) -> Searcher:
         with storage_errors(self.home.path):
             encoder = self.given_encoder or open_encoder(self.manifest.model, self.home.encoders)
-        return Searcher(
-            encoder, DenseIndex.for_reading(self.folder / "chroma"), LexicalIndex.load(self.folder / "lexical")
-        )
+        return Searcher(encoder, self.home.dense(self.folder), LexicalIndex.load(self.folder / "lexical"))
 
     @cached_property
     def topics(self) -> TopicTree:
@@ -222,12 +220,12 @@ class _Generation:
             self.searcher.dense.close()
 
 
-def check_encoder(manifest: Manifest, home: Home) -> None:
+def check_encoder(manifest: Manifest, home: Store) -> None:
     """Raise FingerprintError where an index was built with another encoder than the one installed under its name."""
     ours = model_fingerprint(find_model(manifest.model))
     if ours != manifest.encoder:
         raise FingerprintError(
-            f"the index at {home.path} was built with the encoder {manifest.encoder}, the one installed is {ours}; "
+            f"the index at {home.place} was built with the encoder {manifest.encoder}, the one installed is {ours}; "
             "run: prep ingest --rebuild"
         )
 

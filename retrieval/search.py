@@ -15,7 +15,7 @@ from retrieval import fusion
 from retrieval.encoder import Encoder
 from retrieval.errors import QueryError
 from retrieval.fusion import Floats, Weights
-from retrieval.index import DenseIndex, Where
+from retrieval.index import PassageIndex, Where
 from retrieval.lexical import LexicalIndex
 from retrieval.reranker import MOST, Reranker, rerank
 from retrieval.types import MODES, Hit, Locator, Mode, Passage, PassageKind, Scores
@@ -84,7 +84,7 @@ class Searcher:
     """Searches one generation. Ties break by passage id."""
 
     def __init__(
-        self, encoder: Encoder, dense: DenseIndex, lexical: LexicalIndex, weights: Weights | None = None
+        self, encoder: Encoder, dense: PassageIndex, lexical: LexicalIndex, weights: Weights | None = None
     ) -> None:
         self.encoder = encoder
         self.dense = dense

@@ -8,18 +8,18 @@ from typing import Any
 
 from retrieval.manifest import Manifest
 from retrieval.models import DEFAULT_MODEL
-from retrieval.store import Home
+from retrieval.store import Store
 
 MULTILINGUAL_MODEL = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"
 """A sentence-transformers model for 50 languages, as small as such models are."""
 
 
-def facts(home: Home, folder: Path, manifest: Manifest) -> dict[str, Any]:
+def facts(home: Store, folder: Path, manifest: Manifest) -> dict[str, Any]:
     """Return the facts of a generation in the order they are shown; sizes in MB."""
     indexed = [r for r in manifest.sources if r.passages or r.same_as]
     kinds = Counter(r.kind for r in indexed)
     return {
-        "home": str(home.path),
+        "home": home.place,
         "generation": folder.name,
         "updated": manifest.created,
         "files": len(indexed),

@@ -14,13 +14,17 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 
 from retrieval import manifest
 from retrieval.errors import IndexCorruptError, IndexMissingError, LockedError, StorageError
+from retrieval.index import DenseIndex, PassageIndex
+from retrieval.manifest import Manifest
 
 CURRENT = "CURRENT"
 _DISK_ADVICE = {
@@ -45,6 +49,49 @@ def storage_errors(place: Path) -> Iterator[None]:
         ) from error
 
 
+class Store(Protocol):
+    """Where a library is kept: a folder (`Home`) or a Chroma server (`server_store.ServerStore`).
+
+    `path` is the folder on this machine for what is kept beside the library, `place` what a
+    message calls the library. What is read is a folder of manifest, topics, texts and lexical
+    index, whose passages and vectors `dense` opens.
+    """
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def encoders(self) -> Path: ...
+    @property
+    def place(self) -> str: ...
+
+    def current_name(self) -> str | None:
+        """Return the name of the generation to read, or None where nothing was ever committed."""
+
+    def current(self) -> Path:
+        """Return the folder of the live generation; raise IndexMissingError where there is none."""
+        ...
+
+    def live(self) -> Manifest:
+        """Return the manifest of the live generation, as an ingest is to start from it."""
+        ...
+
+    def dense(self, folder: Path) -> PassageIndex:
+        """Open the passages and vectors of a generation."""
+        ...
+
+    def writing(self, wait: float = 0.0) -> AbstractContextManager[None]:
+        """Be the one writer; wait up to `wait` seconds for another, then raise LockedError."""
+        ...
+
+    def begin(self, *, copy: bool, encoder: str) -> Path:
+        """Make the folder of the next generation, by a fingerprint; with what the live one holds where `copy`."""
+        ...
+
+    def commit(self, folder: Path) -> str:
+        """Make a finished generation the live one; return its name."""
+        ...
+
+
 @dataclass(frozen=True)
 class Home:
     """The folder of one library; exported encoders may be shared with another one."""
@@ -59,6 +106,10 @@ class Home:
     @property
     def encoders(self) -> Path:
         return self.encoders_at or self.path / "encoders"
+
+    @property
+    def place(self) -> str:
+        return str(self.path)
 
     def current_name(self) -> str | None:
         """Return the name of the live generation, or None where nothing was ever committed."""
@@ -83,6 +134,16 @@ class Home:
                 f"{self.path / CURRENT} names generation {name}, which is not complete; run: prep doctor --fix"
             )
         return folder
+
+    def live(self) -> Manifest:
+        """Return the manifest of the live generation."""
+        return Manifest.read(self.current())
+
+    def dense(self, folder: Path) -> DenseIndex:
+        """Open the passages and vectors of a generation, to read them; of the next one also to write."""
+        if folder.name > (self.current_name() or ""):
+            return DenseIndex(folder / "chroma")
+        return DenseIndex.for_reading(folder / "chroma")
 
     @contextlib.contextmanager
     def writing(self, wait: float = 0.0) -> Iterator[None]:
@@ -111,7 +172,7 @@ class Home:
                 holder.unlink(missing_ok=True)
             lock.release()
 
-    def begin(self, *, copy: bool) -> Path:
+    def begin(self, *, copy: bool, encoder: str = "") -> Path:  # noqa: ARG002 (each generation has files of its own)
         """Make the folder of the next generation, a copy of the live one where `copy`; call it under the lock.
 
         Left-overs of writers that died are removed first.
@@ -133,11 +194,12 @@ class Home:
             raise
         return folder
 
-    def commit(self, folder: Path) -> None:
+    def commit(self, folder: Path) -> str:
         """Make a finished generation the live one: files first, then the pointer, each flushed to disk."""
         _flush_tree(folder)
         self.point_to(folder)
         self._prune()
+        return folder.name
 
     def point_to(self, folder: Path) -> None:
         """Replace the pointer, atomically; call it under the lock."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from retrieval import Library
 from retrieval.encoder import Encoder, open_encoder
 from retrieval.library import quiet
 from retrieval.models import DEFAULT_MODEL
-from retrieval.store import Home
+from retrieval.server import Address
+from retrieval.server_store import ServerStore
+from retrieval.store import Home, Store
+from tests.chroma_server import ChromaServer
 
 quiet()
 
@@ -90,10 +94,47 @@ def home(tmp_path: Path, encoders: Path, encoder: Encoder) -> Home:
     return Home(tmp_path / "home", encoders)
 
 
+@pytest.fixture(scope="session")
+def chroma_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChromaServer]:
+    """A real Chroma server, one for all tests."""
+    server = ChromaServer(tmp_path_factory.mktemp("chroma"))
+    server.start()
+    yield server
+    server.kill()
+
+
+def make_server_store(server: ChromaServer, folder: Path, encoders: Path) -> ServerStore:
+    """Return a library of its own, with nothing in it yet."""
+    address = Address(server.url, database=f"test-{uuid.uuid4().hex[:12]}")
+    server.make_database(address.database)
+    return ServerStore(address, folder, encoders_at=encoders)
+
+
+@pytest.fixture
+def server_store(
+    chroma_server: ChromaServer, tmp_path: Path, encoders: Path, encoder: Encoder
+) -> Iterator[ServerStore]:
+    """A library of its own on the Chroma server."""
+    store = make_server_store(chroma_server, tmp_path / "home", encoders)
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=["folder", "server"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """A library in a folder, then one on a server: what holds of the one holds of the other."""
+    made: Store = request.getfixturevalue("home" if request.param == "folder" else "server_store")
+    return made
+
+
 @pytest.fixture
 def notes(tmp_path: Path) -> Path:
-    """A folder with one guide and one bank."""
-    folder = tmp_path / "notes"
+    return write_notes(tmp_path)
+
+
+def write_notes(base: Path) -> Path:
+    """Make a folder with one guide and one bank."""
+    folder = base / "notes"
     folder.mkdir()
     (folder / "regularization.md").write_text(NOTES, encoding="utf-8")
     (folder / "bank.yaml").write_text(BANK, encoding="utf-8")
@@ -101,17 +142,23 @@ def notes(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ingest_notes(home: Home, notes: Path) -> Callable[..., Report]:
-    """Ingest the notes folder into the home; call it as often as needed."""
+def kept_in(home: Home) -> Store:
+    """Where `ingest_notes` and `library` keep their library; a module may name another place."""
+    return home
+
+
+@pytest.fixture
+def ingest_notes(kept_in: Store, notes: Path) -> Callable[..., Report]:
+    """Ingest the notes folder; call it as often as needed."""
 
     def run(**options: Any) -> Report:
-        return ingest(home, [notes], **options)
+        return ingest(kept_in, [notes], **options)
 
     return run
 
 
 @pytest.fixture
-def library(home: Home, ingest_notes: Callable[..., Report]) -> Iterator[Library]:
+def library(kept_in: Store, ingest_notes: Callable[..., Report]) -> Iterator[Library]:
     ingest_notes()
-    with Library(home) as opened:
+    with Library(kept_in) as opened:
         yield opened

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,9 @@ import numpy as np
 from ingest.documents import Document
 from retrieval import Library
 from retrieval.encoder import Encoder
-from retrieval.index import DenseIndex
 from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
+from retrieval.store import Store
 from retrieval.topics import TopicTree
 from retrieval.types import Answer, Hit, Passage, embedded_text
 
@@ -41,10 +40,11 @@ def check_passages(passages: Sequence[Passage], text: str, encoder: Encoder) -> 
     assert max(counts, default=0) + 2 <= encoder.max_tokens
 
 
-def check_generation(folder: Path) -> None:
+def check_generation(store: Store) -> None:
     """Vectors = passages = lexical rows = what the manifest says, and ids are the same everywhere."""
+    folder = store.current()
     manifest = Manifest.read(folder)
-    dense = DenseIndex(folder / "chroma")
+    dense = store.dense(folder)
     try:
         ids = dense.ids()
         assert dense.count() == (manifest.passages, manifest.questions)
@@ -76,10 +76,11 @@ def check_answer(answer: Answer, library: Library) -> None:
     assert answer.answered == bool(answer.sentences)
 
 
-def state_of(folder: Path) -> dict[str, Any]:
-    """Return what a generation holds but its time; of the lexical index its rows, and its scores for its own words."""
+def state_of(store: Store) -> dict[str, Any]:
+    """Return what the live generation holds but its time; of the lexical index its rows, and scores for its words."""
+    folder = store.current()
     manifest = Manifest.read(folder)
-    dense = DenseIndex(folder / "chroma")
+    dense = store.dense(folder)
     try:
         ids = dense.ids()
         lexical = LexicalIndex.load(folder / "lexical")

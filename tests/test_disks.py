@@ -57,7 +57,7 @@ def test_a_full_disk_costs_the_new_generation_only(disk: Path, encoders: Path, e
             assert (library.generation, len(library.search("dropout", 3))) == ("000001", 3)
         filler.unlink()
     assert ingest(home, [notes]).passages == 64
-    check_generation(home.current())
+    check_generation(home)
 
 
 def test_a_read_only_disk_is_searched_and_not_written(

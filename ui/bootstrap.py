@@ -12,8 +12,12 @@ import streamlit as st
 
 from retrieval.errors import IndexMissingError, PrepdeskError
 from retrieval.library import default_home, quiet
+<<<<<<< HEAD
 from retrieval.llm import LanguageModel
 from retrieval.store import CURRENT
+=======
+from retrieval.store import Store
+>>>>>>> 9531165 (Keep a library on a Chroma server behind the interface of the local store)
 from ui.desk import Desk
 from ui.drafts import Drafts
 from ui.jobs import EVALUATE, Jobs
@@ -21,31 +25,45 @@ from ui.login import required
 from ui.model_choice import configured
 from ui.pdf_page import PagePicture, draw
 from ui.safe_markdown import literal
+from ui.stores import CHROMA, find_store
+
+
+def folder() -> str:
+    """Return the folder that the environment names, or the person's own."""
+    return os.environ.get("PREP_INDEX") or str(default_home())
+
+
+def store() -> Store:
+    """Return the library that this process serves, in the folder or on a server."""
+    return _store(folder(), os.environ.get(CHROMA))
 
 
 def home() -> Path:
-    """Return the library home of this process."""
-    return Path(os.environ.get("PREP_INDEX") or default_home())
+    """Return where this machine keeps what belongs to the library: uploads, what was practised, evaluations."""
+    return store().path
 
 
 def desk() -> Desk:
-    """Return the library that all sessions share. Raises what Library.open raises."""
-    return _desk(str(home()))
+    """Return the library that all sessions share. Raises what Library raises."""
+    return _desk(folder(), os.environ.get(CHROMA))
 
 
 def has_index() -> bool:
-    """Tell whether anything was ever ingested."""
-    return (home() / CURRENT).exists()
+    """Tell whether anything was ever ingested; where that cannot be told, the page tells why."""
+    try:
+        return store().current_name() is not None
+    except PrepdeskError:
+        return True
 
 
 def jobs() -> Jobs:
     """Return the runner of background ingests that all sessions share."""
-    return _jobs(str(home()))
+    return _jobs(folder())
 
 
 def evaluations() -> Jobs:
     """Return the runner of background evaluations that all sessions share."""
-    return _evaluations(str(home()))
+    return _evaluations(folder())
 
 
 def model() -> LanguageModel | None:
@@ -94,9 +112,14 @@ def sentences_for_errors() -> Iterator[None]:
 
 
 @st.cache_resource(show_spinner=False)
-def _desk(folder: str) -> Desk:
+def _store(folder: str, chroma: str | None) -> Store:
+    return find_store(Path(folder), chroma)
+
+
+@st.cache_resource(show_spinner="Opening the library")
+def _desk(folder: str, chroma: str | None) -> Desk:
     quiet()
-    opened = Desk(Path(folder))
+    opened = Desk(_store(folder, chroma))
     threading.Thread(target=_warm, args=(opened,), name="prepdesk-warm", daemon=True).start()
     return opened
 

@@ -7,7 +7,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from retrieval import Filters, Library, coverage, opened
@@ -15,6 +14,7 @@ from retrieval.errors import QueryError
 from retrieval.llm import LanguageModel
 from retrieval.manifest import Manifest
 from retrieval.status import facts
+from retrieval.store import Store
 from retrieval.text import one_line
 from retrieval.topics import TopicTree
 from retrieval.types import Answer, Citation, Locator, Passage, Related, Topic
@@ -50,10 +50,10 @@ class Around:
 
 
 class Desk:
-    """The library at a folder. Raises what Library.open raises."""
+    """The library of a store. Raises what Library raises."""
 
-    def __init__(self, home: Path) -> None:
-        self.library = Library.open(home)
+    def __init__(self, store: Store) -> None:
+        self.library = Library(store)
         self._lock = threading.RLock()
         self._answers: _Kept[Reading] = _Kept()
         self._arounds: _Kept[Around] = _Kept()

@@ -7,6 +7,7 @@ at any moment leaves the library itself as it is.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from retrieval.library import Library, quiet
 from retrieval.types import MODES, Mode
 from ui.eval_command import Task, find_task, own_task, with_answers
 from ui.evaluations import make, save
+from ui.stores import CHROMA, find_store
 from ui.worker import say, step
 
 MOST_MISSES = 200  # explained; each costs three searches
@@ -40,9 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     quiet()
     try:
-        with Library.open(given.home) as library:
+        store = find_store(given.home, os.environ.get(CHROMA))
+        with Library(store) as library:
             task = own_task(library) if given.own else find_task(given.gold, None)
-            run_id = _evaluate(library, task, given.mode, given.most, given.home)
+            run_id = _evaluate(library, task, given.mode, given.most, store.path)
     except PrepdeskError as error:
         say(error=" ".join(str(error).split()))
         return 1

@@ -16,7 +16,7 @@ from ingest.pipeline import Report
 from ingest.watch import follow
 from retrieval.errors import IndexMissingError, PrepdeskError, QueryError
 from retrieval.manifest import Manifest
-from retrieval.store import Home
+from retrieval.store import Store
 from ui import console
 
 
@@ -30,7 +30,7 @@ def columns_of(text: str | None) -> Columns:
     return tuple((pair[0].lower(), pair[1]) for pair in pairs)
 
 
-def roots_for(home: Home, paths: Sequence[Path], *, known: bool) -> list[Path]:
+def roots_for(home: Store, paths: Sequence[Path], *, known: bool) -> list[Path]:
     """Return what to ingest: the paths given; else, with `known`, the roots of the library; else the bundled corpus."""
     if paths:
         return list(paths)
@@ -42,7 +42,7 @@ def roots_for(home: Home, paths: Sequence[Path], *, known: bool) -> list[Path]:
     return [bundled_corpus()]
 
 
-def watch(home: Home, roots: Sequence[Path], columns: Columns, *, as_json: bool) -> None:
+def watch(home: Store, roots: Sequence[Path], columns: Columns, *, as_json: bool) -> None:
     """Keep the library in step until Ctrl-C; one line for every commit, on stdout as JSON or on stderr."""
     console.err.print(f"Watching {len(roots)} {'folder' if len(roots) == 1 else 'folders'}; Ctrl-C ends it.")
     for outcome in follow(home, roots, columns=columns):

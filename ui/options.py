@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 import typer
 
 from retrieval.errors import IndexMissingError, PrepdeskError, QueryError
-from retrieval.library import default_home
-from retrieval.store import Home
+from retrieval.store import Store
 from retrieval.types import MODES, PASSAGE_KINDS, Mode
+from ui.stores import CHROMA, find_store
 
 if TYPE_CHECKING:
     from retrieval import Filters, Library
@@ -27,6 +27,15 @@ IndexOption = Annotated[
     Path | None,
     typer.Option(
         "--index", envvar="PREP_INDEX", help="Library home; by default the one of your user account.", metavar="DIR"
+    ),
+]
+ChromaOption = Annotated[
+    str | None,
+    typer.Option(
+        "--chroma",
+        envvar=CHROMA,
+        help="Library on a Chroma server, like http://localhost:8000; its token: PREP_CHROMA_TOKEN.",
+        metavar="URL",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
@@ -75,23 +84,29 @@ def command(app: typer.Typer, **options: Any) -> Callable[[Callable[P, R]], Call
     return register
 
 
-def open_or_build(index: Path | None, reranker: str | None = None) -> Library:
-    """Open the library; where there is none yet, build that of the bundled corpus first."""
+def store_at(index: Path | None, chroma: str | None) -> Store:
+    """Return the library that the options name; what takes time is told on stderr."""
+    return find_store(index, chroma, lambda said: print(said, file=sys.stderr))
+
+
+def open_or_build(index: Path | None, chroma: str | None, reranker: str | None = None) -> Library:
+    """Open the library; where this machine has none yet, build that of the bundled corpus first."""
     from retrieval import Library
     from retrieval.reranker import open_reranker
 
-    home = Home(index or default_home())
+    home = store_at(index, chroma)
     second = open_reranker(reranker) if reranker else None
     try:
         return Library(home, reranker=second)
     except IndexMissingError:
-        if index is not None and index.exists() and not index.is_dir():
+        # A library that others share is filled by whoever keeps it.
+        if chroma or (index is not None and index.exists() and not index.is_dir()):
             raise
     from ingest.bundled import bundled_corpus
     from ingest.pipeline import ingest as build
     from ui import console
 
-    console.err.print(f"No index at {home.path} yet: building that of the bundled corpus (about a minute, once).")
+    console.err.print(f"No index at {home.place} yet: building that of the bundled corpus (about a minute, once).")
     with console.ingest_progress() as progress:
         build(home, [bundled_corpus()], progress=progress)
     return Library(home, reranker=second)

@@ -13,7 +13,7 @@ from ingest.readers import READERS
 from ingest.writer import Progress
 from retrieval.errors import QueryError, ReadError
 from retrieval.manifest import Manifest
-from retrieval.store import Home, storage_errors
+from retrieval.store import Store, storage_errors
 
 UPLOADS = "uploads"
 MAX_UPLOAD_MB = 200
@@ -78,7 +78,7 @@ def roots(manifest: Manifest) -> list[Path]:
     return [root for root in map(Path, sorted({r.root for r in manifest.sources})) if root.is_dir()]
 
 
-def take_out(home: Home, paths: Sequence[str], progress: Progress) -> Report:
+def take_out(home: Store, paths: Sequence[str], progress: Progress) -> Report:
     """Take sources out of the library; uploaded files are deleted too, files of other folders are left alone.
 
     Raises QueryError for a path the library does not have.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,8 +19,8 @@ from typing import Any
 from ingest.pipeline import ingest
 from retrieval.errors import PrepdeskError
 from retrieval.library import quiet
-from retrieval.store import Home
 from ui.shelf import take_out
+from ui.stores import CHROMA, find_store
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -30,8 +31,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--remove", action="append", default=[], metavar="PATH")
     given = parser.parse_args(arguments)
     quiet()
-    home = Home(given.home)
     try:
+        home = find_store(given.home, os.environ.get(CHROMA))
         if given.remove:
             report = take_out(home, given.remove, step)
         else:

@@ -50,14 +50,14 @@ class Stage:
 
     @cached_property
     def before(self) -> dict[str, Any]:
-        return state_of(self.base.current())
+        return state_of(self.base)
 
     @cached_property
     def after(self) -> dict[str, Any]:
         """What a build from nothing ends in."""
         clean = Home(self.folder / "clean", self.encoders)
         ingest(clean, [self.notes])
-        return state_of(clean.current())
+        return state_of(clean)
 
     @property
     def base(self) -> Home:
@@ -137,17 +137,17 @@ def kill(stage: Stage, kind: str, at: float) -> bool:
 
 def check_what_is_left(stage: Stage) -> str:
     """Check the library after a kill, ingest again, check the end; return which state was live after the kill."""
-    check_generation(stage.home.current())
+    check_generation(stage.home)
     with Library(stage.home) as library:
         assert library.search(QUESTION, 5)
-        found = state_of(stage.home.current())
+        found = state_of(stage.home)
     live = "old" if found["manifest"] == stage.before["manifest"] else "new"
     check_same_state(found, stage.before if live == "old" else stage.after)
     report = ingest(stage.home, [stage.notes])
     assert (report.generation is None) == (live == "new")
     assert not report.failed
-    check_generation(stage.home.current())
-    check_same_state(state_of(stage.home.current()), stage.after)
+    check_generation(stage.home)
+    check_same_state(state_of(stage.home), stage.after)
     assert all(finding.ok for finding in examine(stage.home))
     return live
 

@@ -42,7 +42,7 @@ def commit_while_read(folder: Path, encoders: Path, *, readers: int, generations
         for n in range(generations):
             (notes / f"note-{n % 20}.md").write_text(_NOTE.format(n=1000 + n), encoding="utf-8")
             assert ingest(home, [notes]).generation is not None
-            check_generation(home.current())
+            check_generation(home)
         counted = []
         for process in processes:
             result, errors = process.communicate("end\n", timeout=120)

@@ -57,7 +57,7 @@ def test_the_corpus_is_indexed_whole(built: tuple[Home, Report], encoder: Encode
     """This test ensures that no file fails or is passed over, and that no passage is cut by the encoder's limit."""
     home, report = built
     assert (report.failed, report.skipped, report.warnings) == ((), (), ())
-    check_generation(home.current())
+    check_generation(home)
     with Library(home) as library:
         texts = [embedded_text(p) for p in library.searcher.dense.all_passages()]
     assert max(encoder.count_tokens(texts)) + 2 <= encoder.max_tokens

@@ -84,7 +84,7 @@ def test_every_entry_is_asked_once_and_repeats_are_alternatives(library: Library
 
 def test_no_question_is_left_in_what_is_searched(library: Library, hidden: Library) -> None:
     """This test ensures that no vector and no words of a question stand in the copy, in contents and titles either."""
-    check_generation(hidden.home.current())
+    check_generation(hidden.home)
     assert hidden.searcher.dense.count()[1] == 0
     searched = "\n".join(embedded_text(p) for p in hidden.searcher.dense.all_passages()).casefold()
     assert "batch normalization" not in searched

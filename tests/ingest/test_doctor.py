@@ -41,7 +41,7 @@ def sound(home: Home, ingest_notes: Ingest) -> Home:
 )
 def test_a_flipped_bit_is_found_and_mended(sound: Home, file: str, check: str, words: str) -> None:
     """This test ensures that damage to any part is named, mended from what is whole, and embeds nothing."""
-    before = state_of(sound.current())
+    before = state_of(sound)
     path = sound.current() / file
     if path.is_dir():
         path = sorted(path.glob("*.txt"))[0]
@@ -55,8 +55,8 @@ def test_a_flipped_bit_is_found_and_mended(sound: Home, file: str, check: str, w
     assert (list(mended), mended[check].fixed) == ([check], True)
     assert words in mended[check].detail
     assert wrong(sound) == {}
-    check_generation(sound.current())
-    check_same_state(state_of(sound.current()), before)
+    check_generation(sound)
+    check_same_state(state_of(sound), before)
 
 
 def test_lost_vectors_are_taken_from_those_that_are_kept(sound: Home) -> None:

@@ -54,7 +54,7 @@ def check_rest(report: Report, home: Home) -> None:
     """The two good files are indexed whatever lay beside them."""
     assert {"bank.yaml", "regularization.md"} <= set(report.new)
     assert report.passages == 4
-    check_generation(home.current())
+    check_generation(home)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_hostile_file_is_told_and_costs_no_other(
     told = {path for path, _ in (*report.failed, *report.skipped)}
     assert name in told or Manifest.read(home.current()).by_path()[name].passages
     assert {"bank.yaml", "regularization.md"} <= set(report.new)
-    check_generation(home.current())
+    check_generation(home)
 
 
 @posix
@@ -120,7 +120,7 @@ def test_names_with_newlines_and_bytes_that_are_no_text(home: Home, notes: Path,
     ((failed, why),) = report.failed
     assert (failed, why.isprintable()) == ("bad-?.pdf", True)
     assert report.passages == 8
-    check_generation(home.current())
+    check_generation(home)
     with Library(home) as library:
         assert len({hit.passage.locator.path for hit in library.search("fact about training models", 4)}) == 4
     assert ingest_notes().generation is None
@@ -149,7 +149,7 @@ def test_a_clock_that_was_moved_back_hides_no_change(home: Home, notes: Path, in
     os.utime(notes / "bank.yaml", (1_000_000_000, 1_000_000_000))
     assert ingest_notes().changed == ("bank.yaml",)
     assert home.current_name() == "000002"
-    check_generation(home.current())
+    check_generation(home)
 
 
 def test_two_folders_with_the_same_names_and_texts_are_rebuilt(home: Home, notes: Path, tmp_path: Path) -> None:
@@ -163,4 +163,4 @@ def test_two_folders_with_the_same_names_and_texts_are_rebuilt(home: Home, notes
     report = ingest(home, [copy], rebuild=True)
     assert report.passages == 4
     assert len(Manifest.read(home.current()).sources) == 4
-    check_generation(home.current())
+    check_generation(home)

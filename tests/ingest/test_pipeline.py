@@ -14,36 +14,41 @@ from retrieval import Library
 from retrieval.errors import FingerprintError, LockedError, QueryError, ReadError
 from retrieval.manifest import Manifest
 from retrieval.status import language_advice
-from retrieval.store import Home
+from retrieval.store import Home, Store
 from tests.conftest import NOTES
 from tests.invariants import check_generation
 
 Ingest = Callable[..., Report]
 
 
-def contents(home: Home) -> dict[str, str]:
+@pytest.fixture
+def kept_in(store: Store) -> Store:
+    return store
+
+
+def contents(store: Store) -> dict[str, str]:
     """Return every passage of the live generation by id."""
-    with Library(home) as library:
+    with Library(store) as library:
         return {p.id: p.text for p in library.searcher.dense.all_passages()}
 
 
-def test_a_first_ingest_writes_a_sound_generation(home: Home, ingest_notes: Ingest) -> None:
+def test_a_first_ingest_writes_a_sound_generation(store: Store, ingest_notes: Ingest) -> None:
     """This test ensures that vectors, passages, lexical rows and manifest agree."""
     report = ingest_notes()
-    check_generation(home.current())
+    check_generation(store)
     assert (sorted(report.new), report.failed, report.passages) == (["bank.yaml", "regularization.md"], (), 4)
 
 
-def test_an_unchanged_folder_costs_nothing(home: Home, ingest_notes: Ingest) -> None:
+def test_an_unchanged_folder_costs_nothing(store: Store, ingest_notes: Ingest) -> None:
     """This test ensures that a second run neither embeds nor writes."""
     ingest_notes()
     report = ingest_notes()
     assert (report.generation, report.encoded, report.unchanged) == (None, 0, 2)
-    assert home.current_name() == "000001"
+    assert (store.current_name() or "").startswith("000001")
 
 
 def test_a_changed_file_keeps_the_vectors_of_its_unchanged_passages(
-    home: Home, notes: Path, ingest_notes: Ingest
+    store: Store, notes: Path, ingest_notes: Ingest
 ) -> None:
     """This test ensures that one new section costs one text to embed."""
     ingest_notes()
@@ -51,60 +56,60 @@ def test_a_changed_file_keeps_the_vectors_of_its_unchanged_passages(
     (notes / "regularization.md").write_text(NOTES + f"\n## Early stopping\n\n{extra}\n", encoding="utf-8")
     report = ingest_notes()
     assert (report.changed, report.encoded) == (("regularization.md",), 1)
-    check_generation(home.current())
+    check_generation(store)
 
 
-def test_a_moved_file_embeds_nothing(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+def test_a_moved_file_embeds_nothing(store: Store, notes: Path, ingest_notes: Ingest) -> None:
     """This test ensures that a rename is seen by content."""
     ingest_notes()
     (notes / "sub").mkdir()
     (notes / "regularization.md").rename(notes / "sub" / "renamed.md")
     report = ingest_notes()
     assert (report.moved, report.new, report.removed, report.encoded) == (("sub/renamed.md",), (), (), 0)
-    check_generation(home.current())
+    check_generation(store)
 
 
-def test_a_removed_file_leaves_the_index(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+def test_a_removed_file_leaves_the_index(store: Store, notes: Path, ingest_notes: Ingest) -> None:
     """This test ensures that nothing is cited that is no longer there."""
     ingest_notes()
     (notes / "bank.yaml").unlink()
     assert ingest_notes().removed == ("bank.yaml",)
-    assert all("accuracy" not in text for text in contents(home).values())
-    check_generation(home.current())
+    assert all("accuracy" not in text for text in contents(store).values())
+    check_generation(store)
 
 
-def test_the_same_content_twice_is_indexed_once(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+def test_the_same_content_twice_is_indexed_once(store: Store, notes: Path, ingest_notes: Ingest) -> None:
     """This test ensures that a copy is recorded beside its original, and takes over when that goes."""
     (notes / "z-copy.md").write_text(NOTES, encoding="utf-8")
     assert ingest_notes().passages == 4
-    records = Manifest.read(home.current()).by_path()
+    records = Manifest.read(store.current()).by_path()
     assert records["z-copy.md"].same_as == "regularization.md"
     (notes / "regularization.md").unlink()
     ingest_notes()
-    check_generation(home.current())
-    assert Manifest.read(home.current()).by_path()["z-copy.md"].passages == 2
+    check_generation(store)
+    assert Manifest.read(store.current()).by_path()["z-copy.md"].passages == 2
 
 
 def test_ingest_twice_from_nothing_gives_the_same(tmp_path: Path, encoders: Path, notes: Path) -> None:
     """This test ensures that ids and texts depend on the folder alone."""
     homes = [Home(tmp_path / name, encoders) for name in ("a", "b")]
-    for home in homes:
-        ingest(home, [notes])
+    for store in homes:
+        ingest(store, [notes])
     assert contents(homes[0]) == contents(homes[1])
 
 
-def test_a_file_that_no_longer_reads_keeps_its_old_passages(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+def test_a_file_that_no_longer_reads_keeps_its_old_passages(store: Store, notes: Path, ingest_notes: Ingest) -> None:
     """This test ensures that a bad new version never loses the good old one."""
     ingest_notes()
-    before = contents(home)
+    before = contents(store)
     (notes / "bank.yaml").write_text("questions: [", encoding="utf-8")
     report = ingest_notes()
     assert [path for path, _ in report.failed] == ["bank.yaml"]
-    assert contents(home) == before
-    check_generation(home.current())
+    assert contents(store) == before
+    check_generation(store)
 
 
-def test_bad_files_are_reported_and_the_rest_is_indexed(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+def test_bad_files_are_reported_and_the_rest_is_indexed(store: Store, notes: Path, ingest_notes: Ingest) -> None:
     """This test ensures that one bad file never stops a run and that each gets its reason."""
     (notes / "broken.pdf").write_bytes(b"%PDF-1.7\nnot really")
     (notes / "picture.md").write_bytes(bytes(range(256)) * 40)
@@ -116,7 +121,7 @@ def test_bad_files_are_reported_and_the_rest_is_indexed(home: Home, notes: Path,
 
 
 def test_a_file_is_read_once_there_is_a_reader_for_it(
-    home: Home, notes: Path, ingest_notes: Ingest, monkeypatch: pytest.MonkeyPatch
+    store: Store, notes: Path, ingest_notes: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """This test ensures that an update of the program reaches files that it could not read before."""
     with monkeypatch.context() as patch:
@@ -124,85 +129,85 @@ def test_a_file_is_read_once_there_is_a_reader_for_it(
         assert ingest_notes().skipped == (("bank.yaml", "no reader for .yaml files"),)
         assert ingest_notes().generation is None
     assert ingest_notes().skipped == ()
-    check_generation(home.current())
-    assert Manifest.read(home.current()).by_path()["bank.yaml"].passages == 2
+    check_generation(store)
+    assert Manifest.read(store.current()).by_path()["bank.yaml"].passages == 2
 
 
 def test_a_library_inside_its_own_folder_does_not_read_itself(notes: Path, encoders: Path) -> None:
     """This test ensures that `prep ingest . --index ./index` never indexes the index."""
-    home = Home(notes / "index", encoders)
-    ingest(home, [notes])
-    report = ingest(home, [notes])
+    store = Home(notes / "index", encoders)
+    ingest(store, [notes])
+    report = ingest(store, [notes])
     assert (report.new, report.changed, report.unchanged) == ((), (), 2)
 
 
-def test_a_dry_run_changes_nothing(home: Home, ingest_notes: Ingest) -> None:
+def test_a_dry_run_changes_nothing(store: Store, ingest_notes: Ingest) -> None:
     """This test ensures that --dry-run only tells."""
     report = ingest_notes(dry_run=True)
-    assert (sorted(report.new), home.current_name()) == (["bank.yaml", "regularization.md"], None)
+    assert (sorted(report.new), store.current_name()) == (["bank.yaml", "regularization.md"], None)
 
 
-def test_two_roots_live_in_one_library(home: Home, notes: Path, tmp_path: Path) -> None:
+def test_two_roots_live_in_one_library(store: Store, notes: Path, tmp_path: Path) -> None:
     """This test ensures that a second folder adds to the first, also where file names clash."""
     other = tmp_path / "other"
     other.mkdir()
     (other / "regularization.md").write_text("# Other\n\nA different text about weight decay.\n", encoding="utf-8")
-    ingest(home, [notes])
-    report = ingest(home, [other])
+    ingest(store, [notes])
+    report = ingest(store, [other])
     assert report.new == ("other/regularization.md",)
-    assert {"bank.yaml", "regularization.md"} <= set(Manifest.read(home.current()).by_path())
-    check_generation(home.current())
+    assert {"bank.yaml", "regularization.md"} <= set(Manifest.read(store.current()).by_path())
+    check_generation(store)
 
 
-def test_one_file_alone_can_be_ingested_and_rebuilt(home: Home, notes: Path) -> None:
+def test_one_file_alone_can_be_ingested_and_rebuilt(store: Store, notes: Path) -> None:
     """This test ensures that a rebuild does not pull in the file's whole folder."""
-    ingest(home, [notes / "bank.yaml"])
-    ingest(home, [], rebuild=True)
-    assert list(Manifest.read(home.current()).by_path()) == ["bank.yaml"]
+    ingest(store, [notes / "bank.yaml"])
+    ingest(store, [], rebuild=True)
+    assert list(Manifest.read(store.current()).by_path()) == ["bank.yaml"]
 
 
 @pytest.mark.parametrize("name", ["missing", "empty"])
-def test_nothing_to_ingest_is_an_error(home: Home, tmp_path: Path, name: str) -> None:
+def test_nothing_to_ingest_is_an_error(store: Store, tmp_path: Path, name: str) -> None:
     """This test ensures that a wrong path and an empty folder say so."""
     (tmp_path / "empty").mkdir()
     with pytest.raises(ReadError, match=name):
-        ingest(home, [tmp_path / name])
+        ingest(store, [tmp_path / name])
 
 
-def test_a_root_that_is_gone_loses_nothing(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+def test_a_root_that_is_gone_loses_nothing(store: Store, notes: Path, ingest_notes: Ingest) -> None:
     """This test ensures that an unplugged disk does not empty the library."""
     ingest_notes()
     notes.rename(notes.with_name("elsewhere"))
     with pytest.raises(ReadError, match="put it back"):
         ingest_notes()
-    assert len(contents(home)) == 4
+    assert len(contents(store)) == 4
 
 
-def test_an_index_of_another_encoder_asks_for_a_rebuild(home: Home, ingest_notes: Ingest) -> None:
+def test_an_index_of_another_encoder_asks_for_a_rebuild(store: Store, ingest_notes: Ingest) -> None:
     """This test ensures that vectors of two encoders never meet, for writers and readers."""
     ingest_notes()
-    path = home.current() / "manifest.json"
+    path = store.current() / "manifest.json"
     raw = json.loads(path.read_text())
     path.write_text(json.dumps({**raw, "encoder": "other@123/text-v1"}))
-    for use in (ingest_notes, lambda: Library(home)):
+    for use in (ingest_notes, lambda: Library(store)):
         with pytest.raises(FingerprintError, match=r"other@123.*prep ingest --rebuild"):
             use()
     ingest_notes(rebuild=True)
-    check_generation(home.current())
+    check_generation(store)
 
 
-def test_a_second_writer_is_refused(home: Home, ingest_notes: Ingest) -> None:
+def test_a_second_writer_is_refused(store: Store, ingest_notes: Ingest) -> None:
     """This test ensures that ingest asks for the lock."""
-    with home.writing(), pytest.raises(LockedError, match="--wait"):
+    with store.writing(), pytest.raises(LockedError, match="--wait"):
         ingest_notes()
 
 
 def test_a_failed_write_leaves_the_live_generation(
-    home: Home, notes: Path, ingest_notes: Ingest, monkeypatch: pytest.MonkeyPatch
+    store: Store, notes: Path, ingest_notes: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """This test ensures that an error in the middle of a commit costs nothing but the new generation."""
     ingest_notes()
-    before = contents(home)
+    before = contents(store)
     (notes / "new.md").write_text("# New\n\nSomething about boosting.\n", encoding="utf-8")
 
     def full(*_: object) -> None:
@@ -212,12 +217,12 @@ def test_a_failed_write_leaves_the_live_generation(
         patch.setattr(Manifest, "write", full)
         with pytest.raises(Exception, match="disk is full"):
             ingest_notes()
-    assert contents(home) == before
+    assert contents(store) == before
     assert ingest_notes().new == ("new.md",)
-    check_generation(home.current())
+    check_generation(store)
 
 
-def test_ignored_files_hidden_folders_and_outward_links_are_left_out(home: Home, notes: Path, tmp_path: Path) -> None:
+def test_ignored_files_hidden_folders_and_outward_links_are_left_out(store: Store, notes: Path, tmp_path: Path) -> None:
     """This test ensures that .prepignore and the defaults hold, and that links do not lead out of the root."""
     (notes / ".prepignore").write_text("drafts/\n")
     for folder in ("drafts", ".hidden", "node_modules"):
@@ -227,21 +232,21 @@ def test_ignored_files_hidden_folders_and_outward_links_are_left_out(home: Home,
     outside.write_text("# Secret\n\nNot in the root.\n")
     (notes / "link.md").symlink_to(outside)
     (notes / "loop").symlink_to(notes)
-    assert sorted(ingest(home, [notes]).new) == ["bank.yaml", "regularization.md"]
+    assert sorted(ingest(store, [notes]).new) == ["bank.yaml", "regularization.md"]
 
 
-def test_sources_are_taken_out_by_either_name(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+def test_sources_are_taken_out_by_either_name(store: Store, notes: Path, ingest_notes: Ingest) -> None:
     """This test ensures that a source goes by its path in the library or on disk, its file staying where it is."""
     ingest_notes()
-    assert remove(home, ["bank.yaml"]).removed == ("bank.yaml",)
-    assert remove(home, [str(notes)]).removed == ("regularization.md",)
-    assert (Manifest.read(home.current()).passages, len(list(notes.iterdir()))) == (0, 2)
+    assert remove(store, ["bank.yaml"]).removed == ("bank.yaml",)
+    assert remove(store, [str(notes)]).removed == ("regularization.md",)
+    assert (Manifest.read(store.current()).passages, len(list(notes.iterdir()))) == (0, 2)
     with pytest.raises(QueryError, match=r"no source 'bank\.yaml'.*prep status"):
-        remove(home, ["bank.yaml"])
-    check_generation(home.current())
+        remove(store, ["bank.yaml"])
+    check_generation(store)
 
 
-def test_columns_named_by_hand_are_remembered(home: Home, tmp_path: Path) -> None:
+def test_columns_named_by_hand_are_remembered(store: Store, tmp_path: Path) -> None:
     """This test ensures that a bank with columns of its own is read, and read again when it changes or moves."""
     folder = tmp_path / "banks"
     folder.mkdir()
@@ -249,22 +254,22 @@ def test_columns_named_by_hand_are_remembered(home: Home, tmp_path: Path) -> Non
     (folder / "a.csv").write_text("Stimulus,Key\n" + row)
     entry = {"Stimulus": "What is precision?", "Key": "The share of findings that are right."}
     (folder / "b.json").write_text(json.dumps([entry]))
-    report = ingest(home, [folder])
+    report = ingest(store, [folder])
     assert all("--columns" in why for _, why in report.failed)
     assert len(report.failed) == 2
-    report = ingest(home, [folder], columns=(("question", "stimulus"), ("answer", "Key")))
+    report = ingest(store, [folder], columns=(("question", "stimulus"), ("answer", "Key")))
     assert (report.changed, report.failed, report.passages) == (("a.csv", "b.json"), (), 2)
     (folder / "c.csv").write_text("Stimulus,Key\nWhat is F1?,The harmonic mean of both.\n")
-    assert ingest(home, [folder]).passages == 3
-    assert ingest(home, [], rebuild=True).passages == 3
+    assert ingest(store, [folder]).passages == 3
+    assert ingest(store, [], rebuild=True).passages == 3
 
 
-def test_a_language_is_noted_and_advice_given(home: Home, notes: Path, ingest_notes: Ingest) -> None:
+def test_a_language_is_noted_and_advice_given(store: Store, notes: Path, ingest_notes: Ingest) -> None:
     """This test ensures that text that is not English is indexed, named, and met with a model that fits it."""
     german = "Überanpassung heißt, dass ein Modell die Trainingsdaten auswendig lernt und auf neuen Daten versagt. "
     (notes / "deutsch.md").write_text(f"# Überanpassung\n\n{german * 2}\n", encoding="utf-8")
     assert ingest_notes().passages == 5
-    manifest = Manifest.read(home.current())
+    manifest = Manifest.read(store.current())
     assert {r.path: r.language for r in manifest.sources} == {
         "bank.yaml": "en",
         "deutsch.md": "de",

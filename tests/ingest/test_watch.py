@@ -49,7 +49,7 @@ def test_a_burst_of_saves_is_one_commit(home: Home, notes: Path, watched: Outcom
     assert (len(report.new), report.removed, report.generation) == (20, ("bank.yaml",), "000002")
     with pytest.raises(queue.Empty):
         watched.get(timeout=3)
-    check_generation(home.current())
+    check_generation(home)
 
 
 def test_a_folder_that_goes_away_is_told_and_loses_nothing(home: Home, notes: Path, watched: Outcomes) -> None:

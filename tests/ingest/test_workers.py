@@ -57,7 +57,7 @@ def test_a_file_that_eats_memory_is_stopped(home: Home, notes: Path) -> None:
     report = ingest(home, [notes])
     assert report.failed == (("bomb.yaml", "bomb.yaml: reading it needs more than 2 GB of memory; split the file"),)
     assert report.passages == 4
-    check_generation(home.current())
+    check_generation(home)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal on this platform")
@@ -107,4 +107,4 @@ def test_what_was_read_stays_in_order(home: Home, notes: Path, ingest_notes: Cal
         (notes / f"note-{n:03}.md").write_text(f"# Note {n}\n\nFact {n} about training models.\n")
     report = ingest_notes()
     assert (report.passages, report.failed) == (124, ())
-    check_generation(home.current())
+    check_generation(home)

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ingest.pipeline import Report, ingest
+from ingest.pipeline import ingest
 from retrieval import Filters, Library
+from retrieval.encoder import Encoder
 from retrieval.errors import IndexMissingError, QueryError
-from retrieval.store import Home
+from retrieval.store import Home, Store
 from retrieval.types import MODES, Mode
 from retrieval.wire import answer_json, hit_json
-from tests.conftest import NOTES
+from tests.conftest import NOTES, make_server_store, write_notes
 from tests.invariants import check_answer, check_hits
+
+
+@pytest.fixture(scope="module", params=["folder", "server"])
+def library(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, encoders: Path, encoder: Encoder
+) -> Iterator[Library]:
+    """A library that these tests only read: in a folder, then on a server."""
+    base = tmp_path_factory.mktemp("library")
+    if request.param == "folder":
+        yield from opened(Home(base / "home", encoders), base)
+    else:
+        shared = make_server_store(request.getfixturevalue("chroma_server"), base / "home", encoders)
+        yield from opened(shared, base)
+        shared.close()
+
+
+def opened(store: Store, base: Path) -> Iterator[Library]:
+    ingest(store, [write_notes(base)])
+    with Library(store) as library:
+        yield library
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -102,44 +123,44 @@ def test_what_the_library_does_not_cover_is_declined_with_topics(library: Librar
     assert (answer.answered, bool(answer.hits), bool(answer.nearest_topics)) == (False, True, True)
 
 
-def test_the_same_text_in_two_places_is_one_hit(home: Home, notes: Path) -> None:
+def test_the_same_text_in_two_places_is_one_hit(store: Store, notes: Path) -> None:
     """This test ensures that a repeated entry is listed once, with both its places."""
     text = "# More\n\n## Credits\n\n" + "Thanks to all who wrote to us about errors in this text. " * 20
     entry = NOTES[NOTES.index("### When") :]
     (notes / "again.md").write_text(f"{text}\n\n{entry}", encoding="utf-8")
-    ingest(home, [notes])
-    with Library(home) as library:
+    ingest(store, [notes])
+    with Library(store) as library:
         hit = library.search("when to choose L1 instead of L2", k=1)[0]
         assert {hit.passage.locator.path, *(a.path for a in hit.also)} == {"again.md", "regularization.md"}
 
 
-def test_a_reader_sees_a_new_generation_at_its_next_query(
-    library: Library, notes: Path, ingest_notes: Callable[..., Report]
-) -> None:
+def test_a_reader_sees_a_new_generation_at_its_next_query(store: Store, notes: Path) -> None:
     """This test ensures that an open library never goes stale."""
-    assert "boosting" not in library.search("gradient boosting", k=1)[0].passage.text
-    (notes / "new.md").write_text("# Boosting\n\nGradient boosting fits trees to residuals.\n", encoding="utf-8")
-    ingest_notes()
-    assert "boosting" in library.search("gradient boosting", k=1)[0].passage.text
+    ingest(store, [notes])
+    with Library(store) as library:
+        assert "boosting" not in library.search("gradient boosting", k=1)[0].passage.text
+        (notes / "new.md").write_text("# Boosting\n\nGradient boosting fits trees to residuals.\n", encoding="utf-8")
+        ingest(store, [notes])
+        assert "boosting" in library.search("gradient boosting", k=1)[0].passage.text
 
 
-def test_an_empty_library_has_a_defined_answer(home: Home, tmp_path: Path) -> None:
+def test_an_empty_library_has_a_defined_answer(store: Store, tmp_path: Path) -> None:
     """This test ensures that a library in which nothing could be read searches and declines."""
     folder = tmp_path / "bad"
     folder.mkdir()
     (folder / "x.md").write_bytes(b"\x00\x01" * 500)
-    ingest(home, [folder])
-    with Library(home) as library:
+    ingest(store, [folder])
+    with Library(store) as library:
         assert library.search("anything") == []
         assert not library.ask("anything").answered
         with pytest.raises(QueryError, match="no topics"):
             library.related("anything")
 
 
-def test_no_index_is_an_error_that_says_what_to_do(home: Home) -> None:
+def test_no_index_is_an_error_that_says_what_to_do(store: Store) -> None:
     """This test ensures that opening nothing is clear."""
     with pytest.raises(IndexMissingError, match="prep ingest"):
-        Library(home)
+        Library(store)
 
 
 def test_topics_come_from_headings_categories_and_tags(library: Library) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ui.options import (
+    ChromaOption,
     IndexOption,
     JsonOption,
     KindOption,
@@ -30,6 +31,7 @@ app = typer.Typer()
 def ask(
     question: Annotated[str | None, typer.Argument(help="Your question, in your own words.")] = None,
     index: IndexOption = None,
+    chroma: ChromaOption = None,
     queries: QueriesOption = None,
     reranker: RerankerOption = None,
     kind: KindOption = None,
@@ -43,8 +45,13 @@ def ask(
     from ui import llm_command, model_choice
 
     filters = filters_of(kind, topic, source)
+<<<<<<< HEAD
     model = model_choice.configured(llm)
     with open_or_build(index, reranker) as library:
+=======
+    model = llm_command.configured(llm)
+    with open_or_build(index, chroma, reranker) as library:
+>>>>>>> 9531165 (Keep a library on a Chroma server behind the interface of the local store)
         if queries is not None:
             for id_, text in read_queries(queries):
                 answer = llm_command.answer(library, model, text, filters)
@@ -58,12 +65,17 @@ def ask(
 
 
 @command(app, epilog="Example: prep chat")
-def chat(index: IndexOption = None, llm: LlmOption = None) -> None:
+def chat(index: IndexOption = None, chroma: ChromaOption = None, llm: LlmOption = None) -> None:
     """Ask question after question; a follow-up is searched as a question that stands alone."""
     from ui import chat_command, model_choice
 
+<<<<<<< HEAD
     model = model_choice.configured(llm)
     with open_or_build(index) as library:
+=======
+    model = llm_command.configured(llm)
+    with open_or_build(index, chroma) as library:
+>>>>>>> 9531165 (Keep a library on a Chroma server behind the interface of the local store)
         chat_command.converse(library, model)
 
 
@@ -82,11 +94,12 @@ def llm(as_json: JsonOption = False) -> None:
 @command(app, epilog="Example: prep mcp")
 def mcp(
     index: IndexOption = None,
+    chroma: ChromaOption = None,
     http: Annotated[bool, typer.Option("--http", help="Serve streamable HTTP on 127.0.0.1 and not stdio.")] = False,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this machine, with --http.")] = 8600,
 ) -> None:
     """Offer your library to an assistant over the Model Context Protocol."""
     from ui import mcp_server
 
-    with open_or_build(index) as library:
+    with open_or_build(index, chroma) as library:
         mcp_server.serve(library, port=port if http else None)

@@ -9,9 +9,7 @@ from typing import Annotated
 import typer
 
 from retrieval.errors import QueryError
-from retrieval.library import default_home
-from retrieval.store import Home
-from ui.options import IndexOption, JsonOption, command, print_json
+from ui.options import ChromaOption, IndexOption, JsonOption, command, print_json, store_at
 
 app = typer.Typer()
 
@@ -22,6 +20,7 @@ def ingest(
         list[Path] | None, typer.Argument(metavar="[PATH...]", help="Files or folders; none: the bundled corpus.")
     ] = None,
     index: IndexOption = None,
+    chroma: ChromaOption = None,
     model: Annotated[str | None, typer.Option("--model", help="A sentence-transformers model: name or folder.")] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Read and embed everything anew.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")] = False,
@@ -44,7 +43,7 @@ def ingest(
     from ingest import pipeline
     from ui import console, ingest_command
 
-    home = Home(index or default_home())
+    home = store_at(index, chroma)
     named = ingest_command.columns_of(columns)
     if remove and (paths or watch or rebuild or dry_run):
         raise QueryError("--remove goes alone; ingest in a command of its own")
@@ -72,6 +71,7 @@ def ingest(
 @command(app, epilog="Example: prep status --sources")
 def status(
     index: IndexOption = None,
+    chroma: ChromaOption = None,
     sources: Annotated[bool, typer.Option("--sources", help="List every source.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -82,7 +82,7 @@ def status(
     from retrieval.status import facts, language_advice
     from ui import console
 
-    home = Home(index or default_home())
+    home = store_at(index, chroma)
     folder = home.current()
     manifest = Manifest.read(folder)
     if as_json:
@@ -95,13 +95,14 @@ def status(
 @command(app, epilog="Example: prep doctor --fix")
 def doctor(
     index: IndexOption = None,
+    chroma: ChromaOption = None,
     fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended without embedding anew.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check the index, and mend it."""
     from ingest.doctor import examine
 
-    findings = examine(Home(index or default_home()), fix=fix)
+    findings = examine(store_at(index, chroma), fix=fix)
     if as_json:
         print_json([{"check": f.check, "ok": f.ok, "fixed": f.fixed, "detail": f.detail} for f in findings])
     else:
@@ -116,6 +117,7 @@ def doctor(
 @command(app, epilog="Example: prep adapt")
 def adapt(
     index: IndexOption = None,
+    chroma: ChromaOption = None,
     keep_opened: Annotated[
         bool | None,
         typer.Option(
@@ -128,7 +130,7 @@ def adapt(
     from retrieval import Library
     from ui import adapt_command
 
-    with Library(Home(index or default_home())) as library:
+    with Library(store_at(index, chroma)) as library:
         if keep_opened is not None:
             print(adapt_command.keep_opened(library.home.path, keep_opened), file=sys.stderr)
             return
@@ -137,3 +139,32 @@ def adapt(
         print_json(result)
     else:
         print("\n".join(adapt_command.sentences(result)))
+
+
+@command(app, name="export", epilog="Example: prep export library.prep")
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; a file of that name is replaced.")],
+    index: IndexOption = None,
+    chroma: ChromaOption = None,
+) -> None:
+    """Write the whole library, vectors and all, into one file."""
+    from ingest.transfer import export_library
+
+    manifest = export_library(store_at(index, chroma), file)
+    size = file.stat().st_size / 2**20
+    print(f"{file}: {manifest.passages} passages of {len(manifest.sources)} files, {size:.1f} MB", file=sys.stderr)
+
+
+@command(app, name="import", epilog="Example: prep import library.prep --chroma http://localhost:8000")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that prep export wrote.")],
+    index: IndexOption = None,
+    chroma: ChromaOption = None,
+    wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for another writer.")] = 0.0,
+) -> None:
+    """Put the library in a file in the place of the one there is."""
+    from ingest.transfer import import_library
+
+    store = store_at(index, chroma)
+    manifest = import_library(store, file, wait=wait)
+    print(f"{store.place}: {manifest.passages} passages of {len(manifest.sources)} files", file=sys.stderr)

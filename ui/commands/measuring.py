@@ -11,9 +11,15 @@ import typer
 
 from retrieval.errors import QueryError
 from ui.options import (
+<<<<<<< HEAD
     IndexOption,
     JsonOption,
     LlmOption,
+=======
+    ChromaOption,
+    IndexOption,
+    JsonOption,
+>>>>>>> 9531165 (Keep a library on a Chroma server behind the interface of the local store)
     ModeOption,
     RerankerOption,
     command,
@@ -35,6 +41,7 @@ def evaluate(
         ),
     ] = None,
     index: IndexOption = None,
+    chroma: ChromaOption = None,
     own: Annotated[
         bool, typer.Option("--own", help="Ask the library the questions of its own entries, their text hidden.")
     ] = False,
@@ -89,7 +96,7 @@ def evaluate(
     task = None if own else eval_command.find_task(gold, split, queries)
     passed, lines = True, []
     with ExitStack() as opened:
-        mine = opened.enter_context(open_or_build(index, reranker))
+        mine = opened.enter_context(open_or_build(index, chroma, reranker))
         task = task or eval_command.own_task(mine)
         library = opened.enter_context(eval_command.library_of(task, mine))
         done = eval_command.run(task, library, modes, measures, asking)

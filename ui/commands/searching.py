@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ui.options import (
+    ChromaOption,
     IndexOption,
     JsonOption,
     KindOption,
@@ -31,6 +32,7 @@ app = typer.Typer()
 def search(
     query: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
     index: IndexOption = None,
+    chroma: ChromaOption = None,
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="How many passages.")] = 5,
     mode: ModeOption = "hybrid",
     kind: KindOption = None,
@@ -46,7 +48,7 @@ def search(
     from ui import console
 
     chosen, filters = mode_of(mode), filters_of(kind, topic, source)
-    with open_or_build(index, reranker) as library:
+    with open_or_build(index, chroma, reranker) as library:
         if queries is not None:
             for id_, text in read_queries(queries):
                 hits = library.search(text, k, mode=chosen, filters=filters)
@@ -64,6 +66,7 @@ def search(
 def related(
     topic: Annotated[str, typer.Argument(help="A topic: its name, or words near it.")],
     index: IndexOption = None,
+    chroma: ChromaOption = None,
     k: Annotated[int, typer.Option("--k", min=1, help="How many topics.")] = 5,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,7 +74,7 @@ def related(
     from retrieval.wire import related_json
     from ui import console
 
-    with open_or_build(index) as library:
+    with open_or_build(index, chroma) as library:
         found = library.find_topic(topic)
         near, questions = library.related(topic, k), library.questions(found)
         if as_json:
@@ -81,12 +84,12 @@ def related(
 
 
 @command(app, epilog="Example: prep topics")
-def topics(index: IndexOption = None, as_json: JsonOption = False) -> None:
+def topics(index: IndexOption = None, chroma: ChromaOption = None, as_json: JsonOption = False) -> None:
     """Show the topic tree of your library."""
     from retrieval.wire import topic_json
     from ui import console
 
-    with open_or_build(index) as library:
+    with open_or_build(index, chroma) as library:
         if as_json:
             print_json({"topics": [topic_json(t) for t in library.topics()]})
         else:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from retrieval.library import default_home
-from ui.options import IndexOption, command, open_or_build
+from ui.options import ChromaOption, IndexOption, command, open_or_build
+from ui.stores import CHROMA
 
 app = typer.Typer()
 
@@ -16,6 +17,7 @@ app = typer.Typer()
 @command(app, epilog="Example: prep ui --port 8600")
 def ui(
     index: IndexOption = None,
+    chroma: ChromaOption = None,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on this machine.")] = 8501,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = True,
     host: Annotated[
@@ -32,8 +34,9 @@ def ui(
 
     configured()  # what is set wrongly is told here, and not on a page
     names = names_of(host, None if no_auth else find_login(), no_auth=no_auth)
-    open_or_build(index).close()
+    open_or_build(index, chroma).close()
     # The server takes this process's place, so that whatever stops `prep ui` stops it too.
     command_line = server(port, headless=not browser, host=host, names=names)
     environment = {**os.environ, "PREP_INDEX": str(index or default_home()), NO_AUTH: str(int(no_auth))}
+    environment[CHROMA] = chroma or ""
     os.execve(command_line[0], command_line, environment)

@@ -1,0 +1,217 @@
+"""A library on a Chroma server under load: `python -m evals.bench.load [SECONDS] [PASSAGES] [PEOPLE]`.
+
+Starts `chroma run` on loopback, writes that many synthetic passages (random words, random unit
+vectors, so that nothing is embedded), opens the library in two processes, each of which lets one
+question in at a time as the app does, and has so many people ask: a question, the answer, a pause
+of one to five seconds. Reports errors, the times people waited, and the memory of every process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ingest.documents import Document
+from ingest.writer import Change, encoded_texts, write_generation
+from retrieval import Library
+from retrieval.encoder import Encoder, open_encoder
+from retrieval.errors import PrepdeskError
+from retrieval.library import quiet
+from retrieval.manifest import SourceRecord, sort_records
+from retrieval.models import DEFAULT_MODEL
+from retrieval.server import Address
+from retrieval.server_store import ServerStore
+from retrieval.types import Locator, Passage, passage_id
+from retrieval.vectors import VectorCache
+
+_READERS = 2
+_EACH = 10  # passages of a source
+_LENGTH = 150  # words of a passage
+_PAUSE = (1.0, 5.0)  # seconds between an answer and the next question
+_ENDS = ("ra", "len", "dor", "mis", "tan", "vek", "sol", "pim", "gar", "nut")
+_CHROMA = "import sys; from chromadb.cli.cli import app; sys.argv[0] = 'chroma'; app()"
+
+
+@dataclass
+class Counts:
+    """What the people met: seconds they waited for each answer, and sentences they got in the place of one."""
+
+    waited: list[float] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+
+
+def fill(store: ServerStore, encoder: Encoder, count: int, chance: random.Random) -> None:
+    """Write a library of `count` passages, ten to a source."""
+    words = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in ("a", "e", "io", "u") for c in _ENDS]
+    vectors = np.random.default_rng(1).standard_normal((count, encoder.dimensions), dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    passages: list[Passage] = []
+    records: list[SourceRecord] = []
+    texts: dict[str, Document] = {}
+    for n in range(count // _EACH):
+        path, title = f"notes/note-{n:06}.md", f"Note {n}"
+        parts = [" ".join(chance.choices(words, k=_LENGTH)) for _ in range(_EACH)]
+        text, start = "\n".join(parts), 0
+        for part in parts:
+            span = (start, start + len(part))
+            start = span[1] + 1
+            passages.append(Passage(passage_id(path, span, part), part, title, Locator(path, title, span), "prose"))
+        sha = f"{n:064x}"[::-1]
+        record = SourceRecord("/notes", f"/{path}", path, sha, len(text), 0, title, "notes", _EACH, sha)
+        records.append(record)
+        texts[record.text_name] = Document(text, title, "notes")
+    with store.writing(), VectorCache(store.path / "vectors.sqlite", encoder) as cache:
+        cache.put(encoded_texts(passages), list(vectors))
+        change = Change(sort_records(records), passages, texts)
+        write_generation(store, encoder, change, fresh=True, progress=lambda *_: None)
+
+
+def read(url: str, home: str, encoders: str) -> None:
+    """Serve a library on a port of loopback, one JSON line for each question line; the port is told on stdout."""
+    store = ServerStore(Address(url), Path(home), encoders_at=Path(encoders), tell=print)
+    lock = threading.Lock()
+    library = Library(store)
+    library.search("warm")
+
+    def answer(question: str) -> str:
+        with lock:
+            try:
+                return json.dumps({"hits": len(library.ask(question).hits)})
+            except PrepdeskError as error:
+                return json.dumps({"error": str(error)})
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            writer.write((await asyncio.to_thread(answer, line.decode().strip())).encode() + b"\n")
+            await writer.drain()
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        print(f"port {server.sockets[0].getsockname()[1]}", flush=True)
+        await server.serve_forever()
+
+    asyncio.run(run())
+
+
+async def ask_for(seconds: float, ports: list[int], people: int, watched: dict[str, int]) -> tuple[Counts, list[str]]:
+    """Let the people ask; return what they met, and the memory of the processes ten times over the run."""
+    counts, memory = Counts(), []
+    end = time.monotonic() + seconds
+
+    async def person(n: int) -> None:
+        chance = random.Random(n)
+        reader, writer = await asyncio.open_connection("127.0.0.1", ports[n % len(ports)])
+        await asyncio.sleep(chance.uniform(0, _PAUSE[1]))
+        while time.monotonic() < end:
+            question = f"what does {' '.join(chance.choices(_ENDS, k=3))} do in note {chance.randrange(1000)}"
+            began = time.monotonic()
+            writer.write(question.encode() + b"\n")
+            said = json.loads(await reader.readline())
+            counts.waited.append(time.monotonic() - began)
+            if "error" in said:
+                counts.errors[said["error"]] += 1
+            await asyncio.sleep(chance.uniform(*_PAUSE))
+        writer.close()
+
+    async def look() -> None:
+        for _ in range(11):
+            memory.append(", ".join(f"{name} {_resident(pid)} MB" for name, pid in watched.items()))
+            await asyncio.sleep(seconds / 10)
+
+    await asyncio.gather(look(), *(person(n) for n in range(people)))
+    return counts, memory
+
+
+def main() -> None:
+    quiet()
+    if "--reader" in sys.argv:
+        read(*sys.argv[2:])
+        return
+    seconds, count, people = (int(v) for v in [*sys.argv[1:], *("60", "10000", "50")[len(sys.argv) - 1 :]])
+    with tempfile.TemporaryDirectory() as folder:
+        _measure(Path(folder), seconds, count, people)
+
+
+def _measure(base: Path, seconds: int, count: int, people: int) -> None:
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+    processes: list[subprocess.Popen[Any]] = [
+        subprocess.Popen(
+            [sys.executable, "-c", _CHROMA, "run", "--path", str(base / "data"), "--port", str(port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    ]
+    try:
+        _await(url)
+        store = ServerStore(Address(url), base / "writer", encoders_at=base / "encoders")
+        encoder = open_encoder(DEFAULT_MODEL, store.encoders)
+        began = time.monotonic()
+        fill(store, encoder, count, random.Random(1))
+        print(f"written: {count} passages in {time.monotonic() - began:.0f} s", flush=True)
+        ports = []
+        for n in range(_READERS):
+            command = [sys.executable, "-m", "evals.bench.load", "--reader", url]
+            began = time.monotonic()
+            reader = subprocess.Popen(
+                [*command, str(base / f"reader-{n}"), str(store.encoders)], stdout=subprocess.PIPE, text=True
+            )
+            processes.append(reader)
+            assert reader.stdout
+            ports.append(int(next(line for line in reader.stdout if line.startswith("port ")).split()[1]))
+            print(f"reader {n} ready in {time.monotonic() - began:.1f} s, its mirror made from nothing", flush=True)
+        watched = {"server": processes[0].pid, **{f"reader {n}": p.pid for n, p in enumerate(processes[1:])}}
+        counts, memory = asyncio.run(ask_for(seconds, ports, people, watched))
+        print("\n".join(memory))
+        print(f"{len(counts.waited)} answers to {people} people in {seconds} s, {counts.errors.total()} errors")
+        print(*(f"{n} x {error}" for error, n in counts.errors.most_common(5)), sep="\n")
+        for share in (50, 95, 99):
+            print(f"p{share} {1000 * float(np.percentile(counts.waited, share)):.0f} ms")
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _await(url: str) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/api/v2/heartbeat", timeout=2):  # noqa: S310 (our own address)
+                return
+        except (urllib.error.URLError, OSError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+
+
+def _resident(pid: int) -> int:
+    """Return the resident memory of a process in MB, as Linux counts it."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) // 1024
+
+
+if __name__ == "__main__":
+    main()

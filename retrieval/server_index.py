@@ -1,0 +1,285 @@
+"""The passages of one version of a library on a Chroma server, seen as `index.DenseIndex` shows those of a folder.
+
+A record on the server is never changed: its id is the passage's id and a digest of all that
+the passage says. So versions stand beside each other in one collection, and which records a
+version has is a file of its own (`records.json`). What was read once is kept on this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.errors import GoneError, IndexCorruptError
+from retrieval.index import HNSW, Where, from_json, to_json, to_metadata
+from retrieval.server import Connection, Table
+from retrieval.server_files import pages, present_ids
+from retrieval.types import Passage
+
+FILE_NAME = "records.json"
+PREFIXES = ("prepdesk-passages-", "prepdesk-questions-")
+_BATCH = 500  # records a write, about 3 MB
+_PAGE = 1000
+_ID = 32  # characters of a passage's id, the head of its record's
+_QUESTION = "q"  # ends the id of a record whose question has a vector of its own
+
+Step = Callable[[int, int], None]
+
+
+@dataclass
+class Records:
+    """Which records a version has, by the path of their source; `group` names the encoder's collections."""
+
+    group: str
+    by_path: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of_encoder(cls, fingerprint: str) -> Records:
+        return cls(hashlib.sha256(fingerprint.encode()).hexdigest()[:12])
+
+    def all(self) -> Iterator[str]:
+        return (record for records in self.by_path.values() for record in records)
+
+    def to_bytes(self) -> bytes:
+        return json.dumps({"group": self.group, "records": self.by_path}).encode("ascii")
+
+    @classmethod
+    def read(cls, folder: Path) -> Records:
+        return cls.from_bytes((folder / FILE_NAME).read_bytes())
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Records:
+        raw = json.loads(content)
+        return cls(raw["group"], raw["records"])
+
+    def tables(self, connection: Connection, *, make: bool = False) -> tuple[Table, Table]:
+        """Return the collections of passages and of questions."""
+        settings = HNSW if make else None
+        passages, questions = (f"{prefix}{self.group}" for prefix in PREFIXES)
+        return connection.table(passages, make=settings), connection.table(questions, make=settings)
+
+
+def missing_records(connection: Connection, records: Records) -> set[str]:
+    """Return the records of a version that are not on the server, whole."""
+    passages, questions = records.tables(connection, make=True)
+    wanted = list(records.all())
+    asked = [record for record in wanted if record.endswith(_QUESTION)]
+    gone = set(wanted) - present_ids(passages, wanted)
+    return gone | (set(asked) - present_ids(questions, asked))
+
+
+class ServerIndex:
+    """One version; what is added goes to the server at once, what is deleted leaves this version only.
+
+    `close` writes which records the version has now into its folder.
+    """
+
+    def __init__(self, connection: Connection, folder: Path, cache: RecordCache, *, writing: bool = False) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._cache = cache
+        self._writing = writing
+        mine = Records.read(folder)
+        self._group = mine.group
+        self._records = {record[:_ID]: record for record in mine.all()}
+        self._paths = {record: path for path, records in mine.by_path.items() for record in records}
+        self._passages, self._questions = mine.tables(connection, make=writing)
+
+    def close(self) -> None:
+        if self._writing and self._folder.is_dir():
+            mine = Records(self._group)
+            for record in self._records.values():
+                mine.by_path.setdefault(self._paths[record], []).append(record)
+            (self._folder / FILE_NAME).write_bytes(mine.to_bytes())
+
+    def count(self) -> tuple[int, int]:
+        return len(self._records), sum(r.endswith(_QUESTION) for r in self._records.values())
+
+    def add(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None:
+        """Add passages with unit vectors `(n, dimensions)`; a known id is replaced."""
+        named = [record_id(p) for p in passages]
+        for at in range(0, len(passages), _BATCH):
+            new = self._new(self._passages, named[at : at + _BATCH], at)
+            if new:
+                self._passages.upsert(
+                    ids=[named[n] for n in new],
+                    embeddings=vectors[new],
+                    metadatas=[_row(passages[n]) for n in new],
+                )
+        self._cache.put((record, to_json(p)) for record, p in zip(named, passages, strict=True))
+        for record, passage in zip(named, passages, strict=True):
+            self._records[passage.id] = record
+            self._paths[record] = passage.locator.path
+
+    def add_questions(self, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Add the vectors of bare questions under the ids of their entries' first passages."""
+        for at in range(0, len(ids), _BATCH):
+            new = self._new(self._questions, [self._records[i] for i in ids[at : at + _BATCH]], at)
+            if new:
+                self._questions.upsert(ids=[self._records[ids[n]] for n in new], embeddings=vectors[new])
+
+    def delete(self, ids: Sequence[str]) -> None:
+        for id_ in ids:
+            self._records.pop(id_, None)
+
+    def query(self, vector: NDArray[np.float32], k: int, where: Where | None = None) -> dict[str, float]:
+        """Return the cosine of the `k` passages nearest to a unit vector, by id."""
+        return self._nearest(self._passages, vector, k, where)
+
+    def query_questions(self, vector: NDArray[np.float32], k: int) -> dict[str, float]:
+        """Return the cosine of the `k` nearest bare questions, by the id of the entry's first passage."""
+        return self._nearest(self._questions, vector, k, None) if self.count()[1] else {}
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        return self._vectors(self._passages, [self._records[i] for i in ids if i in self._records])
+
+    def question_vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        records = (self._records[i] for i in ids if i in self._records)
+        return self._vectors(self._questions, [r for r in records if r.endswith(_QUESTION)])
+
+    def passages(self, ids: Sequence[str]) -> dict[str, Passage]:
+        """Return passages by id; unknown ids are left out."""
+        return dict(self._read([self._records[i] for i in ids if i in self._records]))
+
+    def find(self, where: Where) -> list[Passage]:
+        """Return all passages that match, by id."""
+        return sorted(self.passages(self.ids(where)).values(), key=lambda p: p.id)
+
+    def ids(self, where: Where | None = None) -> list[str]:
+        """Return the ids of all passages that match, sorted."""
+        if where is None:
+            return sorted(self._records)
+        rows = pages(self._passages, where=dict(where), include=[])
+        return sorted(r[:_ID] for page in rows for r in page["ids"] if self._records.get(r[:_ID]) == r)
+
+    def all_passages(self, step: Step | None = None) -> Iterator[Passage]:
+        """Yield every passage; `step` is told how many of how many were read."""
+        records = list(self._records.values())
+        for at in range(0, len(records), _PAGE):
+            yield from (passage for _, passage in self._read(records[at : at + _PAGE]))
+            if step:
+                step(min(at + _PAGE, len(records)), len(records))
+
+    def _read(self, records: Sequence[str]) -> Iterator[tuple[str, Passage]]:
+        """Yield (id, passage) of records, from this machine where they were read before. Raises GoneError."""
+        known = self._cache.get(records)
+        for at in range(0, len(missing := [r for r in records if r not in known]), _PAGE):
+            rows = self._passages.get(ids=missing[at : at + _PAGE], include=["metadatas"])
+            new = {i: str(row["record"]) for i, row in zip(rows["ids"], rows["metadatas"], strict=True)}
+            self._cache.put(new.items())
+            known |= new
+        for record in records:
+            if record not in known:
+                raise self._gone()
+            yield record[:_ID], from_json(record[:_ID], known[record])
+
+    def _nearest(self, table: Table, vector: NDArray[np.float32], k: int, where: Where | None) -> dict[str, float]:
+        """Ask for more where records of other versions took the places of this one's."""
+        if k < 1 or not self._records:
+            return {}
+        asked, most = k, 8 * k
+        while True:
+            rows = table.query(
+                query_embeddings=[vector],
+                n_results=asked,
+                where=dict(where) if where else None,
+                include=["distances"],
+            )
+            pairs = list(zip(rows["ids"][0], rows["distances"][0], strict=True))
+            found = {r[:_ID]: 1.0 - float(d) for r, d in pairs if self._records.get(r[:_ID]) == r}
+            if len(found) >= k or len(pairs) < asked or asked >= most:
+                return dict(list(found.items())[:k])
+            asked *= 2
+
+    def _vectors(self, table: Table, records: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        found: dict[str, NDArray[np.float32]] = {}
+        for at in range(0, len(records), _PAGE):
+            rows = table.get(ids=list(records[at : at + _PAGE]), include=["embeddings"])
+            vectors = np.asarray(rows["embeddings"], dtype=np.float32)
+            found.update(zip((i[:_ID] for i in rows["ids"]), vectors, strict=True))
+        if len(found) < len(records):
+            raise self._gone()
+        return found
+
+    def _new(self, table: Table, records: Sequence[str], offset: int) -> list[int]:
+        """Return the places, counted on from `offset`, of records that are not on the server yet."""
+        there = present_ids(table, records)
+        return [offset + n for n, record in enumerate(records) if record not in there]
+
+    def _gone(self) -> GoneError:
+        return GoneError(
+            f"passages of this version are gone from {self._connection.address.place}; ask again, and if that does "
+            "not help, ingest once more"
+        )
+
+
+class RecordCache:
+    """Records as they were read from the server, in an SQLite file; losing it costs reading them again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, records: Sequence[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        with self._open() as db:
+            for at in range(0, len(records), _BATCH):
+                part = list(records[at : at + _BATCH])
+                marks = ",".join("?" * len(part))
+                found.update(db.execute(f"select id, record from records where id in ({marks})", part))  # noqa: S608 (marks only)
+        return found
+
+    def put(self, rows: Iterable[tuple[str, str]]) -> None:
+        with self._open() as db, db:
+            db.executemany("insert or ignore into records values (?, ?)", rows)
+
+    def keep_only(self, records: Iterable[str]) -> None:
+        """Forget every other record."""
+        with self._open() as db, db:
+            db.execute("create temp table used (id text primary key) without rowid")
+            db.executemany("insert or ignore into used values (?)", ((r,) for r in records))
+            db.execute("delete from records where id not in (select id from used)")
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with contextlib.closing(self._connect()) as db:
+            yield db
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            return self._prepared()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise IndexCorruptError(f"{self._path} cannot be opened ({error}); look at the disk") from error
+            self._path.unlink(missing_ok=True)  # damaged, and everything in it stands on the server
+            return self._prepared()
+
+    def _prepared(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, timeout=30.0)
+        try:
+            db.execute("pragma journal_mode = wal")
+            db.execute("pragma synchronous = normal")
+            db.execute("create table if not exists records (id text primary key, record text not null) without rowid")
+        except sqlite3.Error:
+            db.close()
+            raise
+        return db
+
+
+def record_id(passage: Passage) -> str:
+    """Return the id of a passage's record: the passage's own, then a digest of all it says beside its text."""
+    digest = hashlib.sha256(to_json(passage).encode()).hexdigest()[:12]
+    return f"{passage.id}-{digest}" + (_QUESTION if passage.entry and passage.entry.part == 1 else "")
+
+
+def _row(passage: Passage) -> dict[str, Any]:
+    """Return what is kept of a passage: its whole record, text and all, and beside it what filters name."""
+    return {**to_metadata(passage), "record": to_json(passage)}

@@ -1,0 +1,78 @@
+"""A library as one file: whole, checked, and the same on the other side."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ingest.pipeline import ingest
+from ingest.transfer import export_library, import_library
+from retrieval import Library
+from retrieval.errors import ReadError
+from retrieval.server_store import ServerStore
+from retrieval.store import Home
+from tests.invariants import check_generation, check_same_state, state_of
+
+
+@pytest.fixture
+def exported(home: Home, notes: Path, tmp_path: Path) -> Path:
+    ingest(home, [notes])
+    export_library(home, tmp_path / "library.prep")
+    return tmp_path / "library.prep"
+
+
+def test_a_library_goes_to_a_server_and_back(
+    exported: Path, home: Home, server_store: ServerStore, tmp_path: Path, notes: Path
+) -> None:
+    """This test ensures that passages, vectors, words, topics and texts are the same after both ways."""
+    import_library(server_store, exported)
+    check_generation(server_store)
+    check_same_state(state_of(server_store), state_of(home))
+    export_library(server_store, tmp_path / "back.prep")
+    back = Home(tmp_path / "back", home.encoders)
+    import_library(back, tmp_path / "back.prep")
+    check_same_state(state_of(back), state_of(home))
+    report = ingest(back, [notes])
+    assert (report.generation, report.unchanged) == (None, 2)
+
+
+def test_an_import_takes_the_place_of_what_was_there(exported: Path, home: Home, notes: Path) -> None:
+    """This test ensures that the library is the one of the file afterwards, nothing else."""
+    before = state_of(home)
+    (notes / "bank.yaml").unlink()
+    ingest(home, [notes])
+    import_library(home, exported)
+    check_same_state(state_of(home), before)
+
+
+@pytest.mark.parametrize("harm", ["cut", "member", "missing", "strange", "no archive"])
+def test_a_damaged_file_changes_nothing(exported: Path, home: Home, harm: str) -> None:
+    """This test ensures that every injury is found before the library is touched."""
+    damage(exported, harm)
+    with pytest.raises(ReadError, match=r"library\.prep"):
+        import_library(home, exported)
+    assert home.current_name() == "000001"
+    with Library(home) as library:
+        assert library.search("dropout")
+
+
+def damage(file: Path, harm: str) -> None:
+    content = file.read_bytes()
+    if harm == "cut":
+        file.write_bytes(content[: len(content) // 2])
+    elif harm == "no archive":
+        file.write_text("# Not a library")
+    else:
+        with zipfile.ZipFile(file) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        if harm == "member":
+            parts["passages.jsonl"] = parts["passages.jsonl"].replace(b"Dropout", b"Dropin ")
+        elif harm == "missing":
+            del parts["vectors.npy"]
+        else:
+            parts["checksums.json"] = parts["checksums.json"].replace(b"topics.json", b"../../etc/passwd")
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, part in parts.items():
+                archive.writestr(name, part)

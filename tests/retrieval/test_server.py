@@ -1,0 +1,293 @@
+"""A library on a Chroma server: its faults, each a sentence; its mirror; what is shared and what is kept apart."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ingest.doctor import examine
+from ingest.pipeline import Report, ingest
+from retrieval import Library
+from retrieval.errors import IndexMissingError, LockedError, PrepdeskError, QueryError, ServerError
+from retrieval.manifest import Manifest
+from retrieval.server import Address
+from retrieval.server_store import ServerStore
+from retrieval.store import Home, Store
+from tests.chroma_server import ChromaServer
+from tests.conftest import make_server_store
+from tests.door import Door, opened_door
+from tests.invariants import check_generation, check_same_state, state_of
+
+QUESTION = "what does dropout do"
+
+
+@pytest.fixture
+def kept_in(server_store: ServerStore) -> Store:
+    return server_store
+
+
+@pytest.fixture
+def door(chroma_server: ChromaServer) -> Iterator[Door]:
+    with opened_door(chroma_server.url) as door:
+        yield door
+
+
+def beside(store: ServerStore, folder: Path, **changes: object) -> ServerStore:
+    """Return the same library as another machine sees it."""
+    return ServerStore(replace(store.address, **changes), folder, encoders_at=store.encoders, timeout=5.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("localhost:8000", "no address"),
+        ("ftp://host", "no address"),
+        ("http://host:port", "no address"),
+        ("http://me:secret@host", "PREP_CHROMA_TOKEN"),
+    ],
+)
+def test_an_address_is_checked(url: str, why: str) -> None:
+    """This test ensures that a typing error, or a secret where it would be shown, is told at once."""
+    with pytest.raises(QueryError, match=why):
+        Address(url)
+
+
+def test_the_token_is_not_shown() -> None:
+    """This test ensures that no representation of an address holds its token."""
+    assert "s3cret" not in repr(Address("https://host", token="s3cret"))
+    assert "s3cret" not in Address("https://host", token="s3cret").place
+
+
+def test_both_stores_hold_the_same(
+    server_store: ServerStore, ingest_notes: Callable[..., Report], notes: Path, tmp_path: Path
+) -> None:
+    """This test ensures that passages, vectors, words, topics, texts and hits with their order agree."""
+    ingest_notes()
+    home = Home(tmp_path / "local", server_store.encoders)
+    ingest(home, [notes])
+    check_same_state(state_of(server_store), state_of(home))
+    with Library(home) as local, Library(server_store) as shared:
+        for question in (QUESTION, "accuracy on imbalanced data", "loss that jumps around", "weights"):
+            pairs = [[(h.passage.id, round(h.score, 4)) for h in lib.search(question, 4)] for lib in (local, shared)]
+            assert pairs[0] == pairs[1]
+            assert local.ask(question).sentences == shared.ask(question).sentences
+
+
+def test_another_machine_reads_what_was_written(
+    server_store: ServerStore, ingest_notes: Callable[..., Report], tmp_path: Path
+) -> None:
+    """This test ensures that a mirror made from the server alone holds what the writer's does."""
+    ingest_notes()
+    other = beside(server_store, tmp_path / "other")
+    check_same_state(state_of(other), state_of(server_store))
+    other.close()
+
+
+def test_a_server_that_is_gone_is_a_sentence_until_it_is_back(tmp_path: Path, encoders: Path, notes: Path) -> None:
+    """This test ensures that a question to a dead server fails clearly, and that the next one after it is answered."""
+    server = ChromaServer(tmp_path)
+    server.start()
+    try:
+        store = ServerStore(Address(server.url), tmp_path / "home", encoders_at=encoders)
+        ingest(store, [notes])
+        with Library(store) as library:
+            before = library.search(QUESTION)
+            server.kill()
+            with pytest.raises(ServerError, match=r"127\.0\.0\.1:\d+ cannot be reached; start it again"):
+                library.search(QUESTION)
+            server.start()
+            assert library.search(QUESTION) == before
+            server.kill()
+            back = threading.Timer(0.5, server.start)
+            back.start()
+            (notes / "new.md").write_text("# Boosting\n\nGradient boosting fits trees to residuals.\n")
+            assert ingest(store, [notes]).new == ("new.md",)
+            back.join()
+            check_generation(store)
+        store.close()
+    finally:
+        server.kill()
+
+
+def test_a_token_opens_the_door_and_is_written_nowhere(
+    server_store: ServerStore, ingest_notes: Callable[..., Report], door: Door, tmp_path: Path
+) -> None:
+    """This test ensures that the token goes to the server, into no file or message, and that a wrong one is told."""
+    ingest_notes()
+    door.token = "s3cret"
+    mine = beside(server_store, tmp_path / "mine", url=door.url, token="s3cret")
+    with Library(mine) as library:
+        assert library.search(QUESTION)
+    mine.close()
+    assert set(door.seen) == {"Bearer s3cret"}
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and b"s3cret" in p.read_bytes()]
+    for token, words in (("wr0ng", "refuses the token"), (None, "needs a token")):
+        with pytest.raises(ServerError, match=f"{words}.*PREP_CHROMA_TOKEN") as caught:
+            Library(beside(server_store, tmp_path / "mine", url=door.url, token=token))
+        assert "wr0ng" not in str(caught.value)
+
+
+def test_a_slow_server_is_not_waited_for_without_end(
+    server_store: ServerStore, ingest_notes: Callable[..., Report], door: Door, tmp_path: Path
+) -> None:
+    """This test ensures that a time limit holds when connecting and in the middle of a question."""
+    ingest_notes()
+    store = beside(server_store, tmp_path / "mine", url=door.url)
+    with Library(store) as library:
+        library.search(QUESTION)
+        door.delay = 7.0
+        with pytest.raises(ServerError, match="gave no answer within 5 seconds"):
+            library.search(QUESTION)
+    store.close()
+    with pytest.raises(ServerError, match="gave no answer within 5 seconds"):
+        beside(server_store, tmp_path / "mine", url=door.url).current()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "why"),
+    [
+        (410, b'{"error":"Unimplemented","message":"The v2 API is not here"}', "bring both to the same version"),
+        (200, b"<html>Welcome to nginx</html>", "bring both to the same version"),
+        (502, b"Bad Gateway", "cannot be reached"),
+        (500, b'{"error":"InternalError","message":"disk I/O error"}', "failed .*its log says more"),
+    ],
+)
+def test_what_is_no_fitting_server_is_told(
+    server_store: ServerStore, door: Door, tmp_path: Path, status: int, body: bytes, why: str
+) -> None:
+    """This test ensures that other versions, other servers and broken ones are each named."""
+    door.page = (status, body)
+    with pytest.raises(ServerError, match=why):
+        beside(server_store, tmp_path / "mine", url=door.url).current()
+
+
+def test_a_database_that_is_not_there_is_told(server_store: ServerStore, tmp_path: Path) -> None:
+    """This test ensures that a wrong name of a database is no empty library."""
+    with pytest.raises(ServerError, match="has no database no-such-database"):
+        beside(server_store, tmp_path / "mine", database="no-such-database").current()
+
+
+@pytest.mark.parametrize("what", ["prepdesk-passages-", "prepdesk-questions-"])
+def test_a_collection_deleted_under_a_reader_is_told_and_mended(
+    server_store: ServerStore, ingest_notes: Callable[..., Report], what: str
+) -> None:
+    """This test ensures that a reader says what is gone, that doctor sees it, and that an ingest puts it back."""
+    ingest_notes()
+    with Library(server_store) as library:
+        before = library.search(QUESTION)
+        (name,) = [n for n in server_store.connection.names() if n.startswith(what)]
+        server_store.connection.drop(name)
+        with pytest.raises(ServerError, match=r"lacks what was asked of it .*or ingest again"):
+            library.search(QUESTION)
+        assert [f.check for f in examine(server_store) if not f.ok] == ["passages"]
+        assert ingest_notes().encoded == 0
+        check_generation(server_store)
+        assert library.search(QUESTION) == before
+    assert all(f.ok for f in examine(server_store))
+
+
+def test_a_library_deleted_under_a_reader_is_missing(
+    server_store: ServerStore, ingest_notes: Callable[..., Report]
+) -> None:
+    """This test ensures that whoever empties the server leaves readers with a sentence."""
+    ingest_notes()
+    with Library(server_store) as library:
+        for name in server_store.connection.names():
+            server_store.connection.drop(name)
+        with pytest.raises(IndexMissingError, match="prep ingest --chroma"):
+            library.search(QUESTION)
+    assert ingest_notes().passages == 4
+
+
+def test_a_damaged_mirror_is_seen_and_taken_anew(
+    server_store: ServerStore, ingest_notes: Callable[..., Report]
+) -> None:
+    """This test ensures that doctor mends what this machine keeps from what the server has."""
+    ingest_notes()
+    (server_store.current() / "lexical" / "ids.npy").write_bytes(b"no numbers")
+    assert [f.check for f in examine(server_store) if not f.ok] == ["mirror"]
+    assert [f.check for f in examine(server_store, fix=True) if f.fixed] == ["mirror"]
+    check_generation(server_store)
+
+
+def test_what_a_replaced_version_had_goes_after_its_time(
+    chroma_server: ChromaServer, tmp_path: Path, encoders: Path, notes: Path
+) -> None:
+    """This test ensures that readers of the last version find its passages for a while, and nothing stays for ever."""
+    store = make_server_store(chroma_server, tmp_path, encoders)
+    ingest(store, [notes])
+    with Library(store) as library:
+        old = library.searcher
+        (notes / "bank.yaml").unlink()
+        ingest(store, [notes])
+        assert len(old.dense.vectors(old.dense.ids())) == 4
+    hasty = ServerStore(store.address, tmp_path, encoders_at=encoders, grace=0.0)
+    (notes / "regularization.md").write_text("# Other\n\nQuite another text.\n", encoding="utf-8")
+    ingest(hasty, [notes])
+    (name,) = [n for n in hasty.connection.names() if n.startswith("prepdesk-passages-")]
+    assert len(hasty.connection.table(name).get(include=[])["ids"]) == 1
+    store.close()
+    hasty.close()
+
+
+def test_a_writer_that_was_overtaken_gives_up(server_store: ServerStore) -> None:
+    """This test ensures that one whose lease ran out does not put its version over that of another."""
+    with server_store.writing():
+        folder = server_store.begin(copy=False, encoder="encoder")
+        Manifest("encoder", "model", 3, "chunker", "2026-01-01T00:00:00Z").write(folder)
+        (folder / "topics.json").write_text("{}")
+        hold_lease(server_store, 60.0)
+        with pytest.raises(LockedError, match="another writer took over"):
+            server_store.commit(folder)
+    assert server_store.current_name() is None
+
+
+def hold_lease(store: ServerStore, seconds: float) -> None:
+    """Take the lease as another machine does."""
+    facts = {"holder": "other", "host": "elsewhere", "pid": 1, "until": time.time() + seconds}
+    table = store.connection.table("prepdesk-manifest")
+    table.upsert(ids=["lease"], embeddings=[[1.0, 0.0]], metadatas=[facts])
+
+
+def test_a_lease_of_a_dead_writer_elsewhere_runs_out(server_store: ServerStore, notes: Path) -> None:
+    """This test ensures that a writer waits for another machine's lease, no longer than it lasts."""
+    with server_store.writing():
+        pass
+    hold_lease(server_store, 1.0)
+    with pytest.raises(LockedError, match="elsewhere, process 1 is writing"):
+        ingest(server_store, [notes])
+    assert ingest(server_store, [notes], wait=10.0).passages == 4
+
+
+def test_a_newer_version_is_fetched_while_the_old_one_serves(
+    server_store: ServerStore, ingest_notes: Callable[..., Report], notes: Path, tmp_path: Path, door: Door
+) -> None:
+    """This test ensures that questions go on while a mirror is made, and that the new version then answers."""
+    ingest_notes()
+    reader = beside(server_store, tmp_path / "reader", url=door.url)
+    with Library(reader) as library:
+        first = library.generation
+        (notes / "new.md").write_text("# Boosting\n\nGradient boosting fits trees to residuals.\n", encoding="utf-8")
+        ingest_notes()
+        door.delay = 0.4  # six answers and more are needed for a mirror, and it is waited for a second
+        assert library.generation == first
+        door.delay = 0.0
+        end = time.monotonic() + 30
+        while library.generation == first and time.monotonic() < end:
+            time.sleep(0.05)
+        assert "boosting" in library.search("gradient boosting", k=1)[0].passage.text
+    reader.close()
+
+
+def test_every_message_is_one_line(server_store: ServerStore) -> None:
+    """This test ensures that what people read of a server's fault has no line breaks or JSON in it."""
+    with pytest.raises(PrepdeskError) as caught:
+        server_store.current()
+    assert "\n" not in str(caught.value)
+    assert not json.dumps(str(caught.value)).count("{")
