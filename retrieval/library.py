@@ -77,6 +77,11 @@ class Library:
         return self._now().folder.name
 
     @property
+    def folder(self) -> Path:
+        """Where the manifest, topics and texts of the open generation stand."""
+        return self._now().folder
+
+    @property
     def topic_tree(self) -> TopicTree:
         return self._now().topics
 

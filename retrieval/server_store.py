@@ -33,7 +33,7 @@ from retrieval.server import TIMEOUT, Address, Connection
 from retrieval.server_files import ServerFiles, all_ids, digest_of
 from retrieval.server_index import FILE_NAME as RECORDS
 from retrieval.server_index import PREFIXES, RecordCache, Records, ServerIndex, missing_records, record_id
-from retrieval.store import storage_errors
+from retrieval.store import link, storage_errors
 from retrieval.topics import FILE_NAME as TOPICS
 from retrieval.types import embedded_text
 
@@ -164,7 +164,7 @@ class ServerStore:
         records = Records.of_encoder(encoder)
         if copy and version:
             base = self._mirror(version)
-            shutil.copytree(base / "texts", folder / "texts", dirs_exist_ok=True)
+            shutil.copytree(base / "texts", folder / "texts", dirs_exist_ok=True, copy_function=link)
             records = Records.read(base)
             gone = missing_records(self.connection, records)
             records.by_path = {p: [r for r in ids if r not in gone] for p, ids in records.by_path.items()}
@@ -255,7 +255,6 @@ class ServerStore:
             for at in range(0, len(left), _DELETE):
                 table.delete(left[at : at + _DELETE])
         self._files.keep_only({v.files for v in versions} | {d for names in listed for d in names.values()})
-        self._cache.keep_only(record for _, record in kept)
         self._prune({v.name for v in versions[:2]})
 
     # The mirrors.
@@ -270,7 +269,7 @@ class ServerStore:
     def _mirror_quietly(self, version: Version) -> None:
         try:
             self._mirror(version)
-        except PrepdeskError:
+        except (PrepdeskError, OSError):
             return  # the version at hand goes on serving, and the next question tries again
 
     def _mirror(self, version: Version) -> Path:
@@ -287,6 +286,8 @@ class ServerStore:
                     self._fetch(version, part)
                     part.replace(target)
         self._prune({version.name, self._serving or version.name})
+        mirrored = [p for p in self.versions.iterdir() if self._is_mirrored(p.name)]
+        self._cache.keep_only(record for folder in mirrored for record in Records.read(folder).all())
         return target
 
     def _fetch(self, version: Version, folder: Path) -> None:

@@ -185,7 +185,7 @@ class Home:
         try:
             if copy and live:
                 shutil.copytree(self.generations / live / "chroma", folder / "chroma")
-                shutil.copytree(self.generations / live / "texts", folder / "texts", copy_function=_link)
+                shutil.copytree(self.generations / live / "texts", folder / "texts", copy_function=link)
             else:
                 (folder / "chroma").mkdir()
                 (folder / "texts").mkdir()
@@ -238,7 +238,8 @@ def _describe(holder: Path) -> str:
         return "another process"
 
 
-def _link(source: str, target: str) -> str:
+def link(source: str, target: str) -> str:
+    """Give a file a second name, or where the disk cannot, copy it."""
     try:
         os.link(source, target)
     except OSError:

@@ -66,6 +66,13 @@ def no_model_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def no_server_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test ask the Chroma server of whoever runs it."""
+    for name in ("PREP_CHROMA", "PREP_CHROMA_TOKEN", "PREP_CHROMA_TENANT", "PREP_CHROMA_DATABASE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
 def no_sockets_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail any connection that leaves this machine."""
     connect = socket.socket.connect

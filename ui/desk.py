@@ -81,7 +81,7 @@ class Desk:
     def facts(self) -> dict[str, Any]:
         """Return the facts of the live generation, disk use among them, worked out once for each."""
         with self._lock:
-            manifest, folder = self.library.manifest, self.library.home.current()
+            manifest, folder = self.library.manifest, self.library.folder
             if self._facts.get("generation") != folder.name:
                 self._facts = facts(self.library.home, folder, manifest)
             return self._facts
