@@ -16,6 +16,7 @@ from typing import Any
 from retrieval.errors import IndexCorruptError
 from retrieval.server import Table
 
+TABLE = "prepdesk-manifest"
 _PIECE = 4000  # characters; hosted Chroma takes no longer metadata
 _BATCH = 200  # pieces a call, below 1 MB
 _PAGE = 1000

@@ -34,7 +34,7 @@ from evals.gold import GOLD, load_gold, of_split
 from ingest.bundled import bundled_corpus
 from ingest.writer import encoded_texts
 from retrieval.encoder import open_encoder
-from retrieval.index import DenseIndex
+from retrieval.index import DenseIndex, PassageIndex
 from retrieval.lexical import LexicalIndex
 from retrieval.library import Library, quiet
 from retrieval.models import BASE_MODEL, DEFAULT_MODEL, find_model
@@ -199,7 +199,7 @@ def _percentiles(searcher: Searcher, queries: Sequence[str]) -> tuple[str, str, 
     return f"{p50:.1f}", f"{p95:.1f}", f"{p99:.1f}"
 
 
-def _recall(dense: DenseIndex, vectors: np.ndarray, asked: np.ndarray) -> float:
+def _recall(dense: PassageIndex, vectors: np.ndarray, asked: np.ndarray) -> float:
     """Return the share of the 50 nearest vectors, by exact search, that the index finds."""
     exact = np.sort(asked @ vectors.T, axis=1)[:, -50]
     found = [dense.query(vector, 50).values() for vector in asked]
