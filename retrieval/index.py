@@ -246,12 +246,17 @@ def to_json(passage: Passage) -> str:
     return json.dumps({"text": passage.text, **json.loads(to_metadata(passage)["record"])})
 
 
-def from_json(id_: str, record: str) -> Passage:
-    return from_row(id_, json.loads(record)["text"], {"record": record})
+def from_json(id_: str, said: str) -> Passage:
+    """Return the passage of an id from what `to_json` made of it."""
+    record = json.loads(said)
+    return _passage(id_, record["text"], record)
 
 
 def from_row(id_: str, document: str, metadata: Mapping[str, Any]) -> Passage:
-    record = json.loads(metadata["record"])
+    return _passage(id_, document, json.loads(metadata["record"]))
+
+
+def _passage(id_: str, text: str, record: Mapping[str, Any]) -> Passage:
     where, entry = record["locator"], record["entry"]
     locator = Locator(
         path=where["path"],
@@ -263,7 +268,7 @@ def from_row(id_: str, document: str, metadata: Mapping[str, Any]) -> Passage:
     )
     return Passage(
         id=id_,
-        text=document,
+        text=text,
         context=record["context"],
         locator=locator,
         kind=record["kind"],

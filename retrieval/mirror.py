@@ -116,7 +116,7 @@ class Mirrors:
         if said >= 0:
             self._tell("Indexing their words.")
         known = _indexed(older) & set(Records.read(folder).all()) if older else set()
-        words = {p.id: embedded_text(p) for p in passages if record_id(p) not in known}
+        words = {p.id: embedded_text(p) for p in passages if not known or record_id(p) not in known}
         index = LexicalIndex.build([p.id for p in passages], words, older / "lexical" if older else None)
         index.save(folder / "lexical")
 

@@ -87,6 +87,7 @@ def read(url: str, home: str, encoders: str) -> None:
     lock = threading.Lock()
     library = Library(store)
     library.search("warm")
+    ready = time.process_time()
 
     def answer(question: str) -> str:
         with lock:
@@ -103,7 +104,7 @@ def read(url: str, home: str, encoders: str) -> None:
 
     async def run() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        print(f"port {server.sockets[0].getsockname()[1]}", flush=True)
+        print(f"port {server.sockets[0].getsockname()[1]} {ready:.1f}", flush=True)
         await server.serve_forever()
 
     asyncio.run(run())
@@ -174,8 +175,10 @@ def _measure(base: Path, seconds: int, count: int, people: int) -> None:
             )
             processes.append(reader)
             assert reader.stdout
-            ports.append(int(next(line for line in reader.stdout if line.startswith("port ")).split()[1]))
-            print(f"reader {n} ready in {time.monotonic() - began:.1f} s, its mirror made from nothing", flush=True)
+            _, told, computed = next(line for line in reader.stdout if line.startswith("port ")).split()
+            ports.append(int(told))
+            took = time.monotonic() - began
+            print(f"reader {n} ready in {took:.1f} s, {computed} s of computing, from nothing", flush=True)
         watched = {"server": processes[0].pid, **{f"reader {n}": p.pid for n, p in enumerate(processes[1:])}}
         counts, memory = asyncio.run(ask_for(seconds, ports, people, watched))
         print("\n".join(memory))
