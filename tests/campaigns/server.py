@@ -54,21 +54,21 @@ def kill_writers(folder: Path, encoders: Path, kills: int, seed: int = 1) -> dic
                 note(root, n, "old")
         reader = ServerStore(Address(server.url), folder / "reader", encoders_at=encoders)
         life = 0.0
-        for round_ in range(kills + 1):
+        for round_ in range(-2, kills):  # the second shows how long they take, once the encoder is there
             for root in roots:
                 note(root, round_ % 8, f"changed in round {round_}")
             began = time.monotonic()
             writers = [start(server.url, folder / f"home-{r.name}", encoders, r) for r in roots]
             chance.shuffle(writers)
-            if round_:  # the first round shows how long they take
-                time.sleep(chance.uniform(0.3, 1.0) * life)
+            if round_ >= 0:
+                time.sleep(chance.uniform(0.2, 0.8) * life)
                 tally["killed" if writers[0].poll() is None else "ended"] += 1
                 writers[0].kill()
             for writer in writers:
                 _, errors = writer.communicate(timeout=300)
                 assert writer is writers[0] or writer.returncode == 0, errors
                 tally["finished"] += writer.returncode == 0
-            life = life or time.monotonic() - began
+            life = time.monotonic() - began if round_ < 0 else life
             check_generation(reader)
         for root in roots:
             ingest(reader, [root])

@@ -21,6 +21,10 @@ from tests.invariants import check_generation
 Ingest = Callable[..., Report]
 
 
+# What is decided before anything is written is the same for both stores.
+in_a_folder = pytest.mark.parametrize("store", ["folder"], indirect=True)
+
+
 @pytest.fixture
 def kept_in(store: Store) -> Store:
     return store
@@ -109,6 +113,7 @@ def test_a_file_that_no_longer_reads_keeps_its_old_passages(store: Store, notes:
     check_generation(store)
 
 
+@in_a_folder
 def test_bad_files_are_reported_and_the_rest_is_indexed(store: Store, notes: Path, ingest_notes: Ingest) -> None:
     """This test ensures that one bad file never stops a run and that each gets its reason."""
     (notes / "broken.pdf").write_bytes(b"%PDF-1.7\nnot really")
@@ -120,6 +125,7 @@ def test_bad_files_are_reported_and_the_rest_is_indexed(store: Store, notes: Pat
     assert report.passages == 4
 
 
+@in_a_folder
 def test_a_file_is_read_once_there_is_a_reader_for_it(
     store: Store, notes: Path, ingest_notes: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +180,7 @@ def test_nothing_to_ingest_is_an_error(store: Store, tmp_path: Path, name: str) 
         ingest(store, [tmp_path / name])
 
 
+@in_a_folder
 def test_a_root_that_is_gone_loses_nothing(store: Store, notes: Path, ingest_notes: Ingest) -> None:
     """This test ensures that an unplugged disk does not empty the library."""
     ingest_notes()
@@ -222,6 +229,7 @@ def test_a_failed_write_leaves_the_live_generation(
     check_generation(store)
 
 
+@in_a_folder
 def test_ignored_files_hidden_folders_and_outward_links_are_left_out(store: Store, notes: Path, tmp_path: Path) -> None:
     """This test ensures that .prepignore and the defaults hold, and that links do not lead out of the root."""
     (notes / ".prepignore").write_text("drafts/\n")
@@ -246,6 +254,7 @@ def test_sources_are_taken_out_by_either_name(store: Store, notes: Path, ingest_
     check_generation(store)
 
 
+@in_a_folder
 def test_columns_named_by_hand_are_remembered(store: Store, tmp_path: Path) -> None:
     """This test ensures that a bank with columns of its own is read, and read again when it changes or moves."""
     folder = tmp_path / "banks"
@@ -264,6 +273,7 @@ def test_columns_named_by_hand_are_remembered(store: Store, tmp_path: Path) -> N
     assert ingest(store, [], rebuild=True).passages == 3
 
 
+@in_a_folder
 def test_a_language_is_noted_and_advice_given(store: Store, notes: Path, ingest_notes: Ingest) -> None:
     """This test ensures that text that is not English is indexed, named, and met with a model that fits it."""
     german = "Überanpassung heißt, dass ein Modell die Trainingsdaten auswendig lernt und auf neuen Daten versagt. "
