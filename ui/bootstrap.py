@@ -12,12 +12,8 @@ import streamlit as st
 
 from retrieval.errors import IndexMissingError, PrepdeskError
 from retrieval.library import default_home, quiet
-<<<<<<< HEAD
 from retrieval.llm import LanguageModel
-from retrieval.store import CURRENT
-=======
 from retrieval.store import Store
->>>>>>> 9531165 (Keep a library on a Chroma server behind the interface of the local store)
 from ui.desk import Desk
 from ui.drafts import Drafts
 from ui.jobs import EVALUATE, Jobs

@@ -45,13 +45,8 @@ def ask(
     from ui import llm_command, model_choice
 
     filters = filters_of(kind, topic, source)
-<<<<<<< HEAD
     model = model_choice.configured(llm)
-    with open_or_build(index, reranker) as library:
-=======
-    model = llm_command.configured(llm)
     with open_or_build(index, chroma, reranker) as library:
->>>>>>> 9531165 (Keep a library on a Chroma server behind the interface of the local store)
         if queries is not None:
             for id_, text in read_queries(queries):
                 answer = llm_command.answer(library, model, text, filters)
@@ -69,13 +64,8 @@ def chat(index: IndexOption = None, chroma: ChromaOption = None, llm: LlmOption 
     """Ask question after question; a follow-up is searched as a question that stands alone."""
     from ui import chat_command, model_choice
 
-<<<<<<< HEAD
     model = model_choice.configured(llm)
-    with open_or_build(index) as library:
-=======
-    model = llm_command.configured(llm)
     with open_or_build(index, chroma) as library:
->>>>>>> 9531165 (Keep a library on a Chroma server behind the interface of the local store)
         chat_command.converse(library, model)
 
 

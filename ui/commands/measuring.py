@@ -11,15 +11,10 @@ import typer
 
 from retrieval.errors import QueryError
 from ui.options import (
-<<<<<<< HEAD
-    IndexOption,
-    JsonOption,
-    LlmOption,
-=======
     ChromaOption,
     IndexOption,
     JsonOption,
->>>>>>> 9531165 (Keep a library on a Chroma server behind the interface of the local store)
+    LlmOption,
     ModeOption,
     RerankerOption,
     command,
