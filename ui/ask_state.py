@@ -10,12 +10,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from retrieval.errors import StorageError
 from retrieval.followups import standalone
 from retrieval.llm import LanguageModel
 from retrieval.types import Answer, Locator
-from ui import logic
-
-_HISTORY = 30
+from ui import bootstrap, logic
+from ui.history import MOST, History
+from ui.people import PaceError
+from ui.safe_markdown import literal
 
 
 def ask(question: str) -> None:
@@ -48,6 +50,11 @@ def followed(model: LanguageModel | None) -> None:
     """Put a follow-up into the field as a question that stands alone; called before the field is drawn."""
     if not (typed := st.session_state.pop("following", "")):
         return
+    try:
+        if model:
+            bootstrap.count_question(("follow", typed))
+    except PaceError:
+        model = None  # the page says so where it counts the question itself
     with st.spinner("Reading it together with the question before"):
         searched = standalone(typed, st.session_state.get("talk", []), model)
     st.session_state["followed"] = (typed, searched)
@@ -94,11 +101,22 @@ def choice() -> str:
     return str(st.query_params.get("c", ""))
 
 
-def remember(question: str) -> None:
-    """Put a question at the head of the history of the session."""
-    asked: list[str] = st.session_state.setdefault("asked", [])
-    if question and question not in asked[:1]:
-        st.session_state["asked"] = [question, *(q for q in asked if q != question)][:_HISTORY]
+def remember(question: str, history: History | None) -> None:
+    """Put a question at the head of the history: that of the person, where there is one, or of the session.
+
+    A history that cannot be kept is told, and keeps no question from its answer.
+    """
+    try:
+        if "asked" not in st.session_state:
+            st.session_state["asked"] = history.questions() if history else []
+        asked: list[str] = st.session_state["asked"]
+        if question and question not in asked[:1]:
+            st.session_state["asked"] = [question, *(q for q in asked if q != question)][:MOST]
+            if history:
+                history.add(question)
+    except StorageError as error:
+        st.session_state.setdefault("asked", [])
+        st.toast(literal(str(error)), icon=":material/error:")
 
 
 def opened(answer: Answer) -> tuple[Locator | None, Locator | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,12 +16,17 @@ from retrieval.llm import LanguageModel
 from retrieval.store import Store
 from ui.desk import Desk
 from ui.drafts import Drafts
+from ui.history import History
 from ui.jobs import EVALUATE, Jobs
 from ui.login import required
 from ui.model_choice import configured
 from ui.pdf_page import PagePicture, draw
+from ui.people import Pace, Person, folder_of, person_of
+from ui.reviews import Reviews
 from ui.safe_markdown import literal
 from ui.stores import CHROMA, find_store
+
+COUNTED = "counted"  # of the session: the question that stands on the page and was counted
 
 
 def folder() -> str:
@@ -89,6 +94,38 @@ def require_login() -> None:
         if login and not st.user.get("is_logged_in"):
             ask_to_log_in(login)
             st.stop()
+        who = person()
+        if who and st.session_state.setdefault("owner", who.id) != who.id:
+            st.session_state.clear()  # a session that goes on under another login takes nothing along
+            st.session_state["owner"] = who.id
+
+
+def person() -> Person | None:
+    """Return who is logged in, by the claims of this session; None where no login is asked for.
+
+    Raises RoleError where the login names nobody.
+    """
+    login = required()
+    return person_of(st.user.to_dict(), login.rules) if login else None
+
+
+def reviews() -> Reviews:
+    """Return what the person practised."""
+    return Reviews(folder_of(home(), person()))
+
+
+def history() -> History | None:
+    """Return what the person asked; None without a login, where the session alone remembers."""
+    who = person()
+    return History(folder_of(home(), who)) if who else None
+
+
+def count_question(asked: Hashable) -> None:
+    """Count a question of who is logged in, once as long as it stands. Raises PaceError past the limit."""
+    login, who = required(), person()
+    if login and who and st.session_state.get(COUNTED) != (who.id, asked):
+        _pace().count(who, login.rules.questions_a_minute)
+        st.session_state[COUNTED] = (who.id, asked)
 
 
 @contextmanager
@@ -131,6 +168,11 @@ def _warm(opened: Desk) -> None:
 @st.cache_resource(show_spinner=False)
 def _jobs(folder: str) -> Jobs:
     return Jobs(Path(folder))
+
+
+@st.cache_resource(show_spinner=False)
+def _pace() -> Pace:
+    return Pace()
 
 
 @st.cache_resource(show_spinner=False)

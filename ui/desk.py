@@ -21,6 +21,7 @@ from retrieval.types import Answer, Citation, Locator, Passage, Related, Topic
 from retrieval.written import Draft
 from ui import logic
 from ui.anki import Note
+from ui.people import Person, may_edit
 from ui.practice import Card, Point, Review, cards_of
 
 T = TypeVar("T")
@@ -113,8 +114,10 @@ class Desk:
         """Return the answer of a reading as a model will write it, in a thread that may wait for it."""
         return Draft(self.library, model, reading.answer, self._lock)
 
-    def note_opened(self, answer: Answer, passage: Locator) -> None:
-        """Note that a passage was opened for a question, once, where the person lets it be kept."""
+    def note_opened(self, answer: Answer, passage: Locator, *, by: Person | None) -> None:
+        """Note that a passage was opened for a question, once, where that is kept; nothing of who may only read."""
+        if not may_edit(by):
+            return
         found = next((h.passage.id for h in answer.hits if h.passage.locator == passage), None)
         if found and (pair := (answer.question, found)) not in self._noted:
             self._noted.add(pair)

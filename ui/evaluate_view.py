@@ -48,7 +48,7 @@ def offer_run(first: bool) -> None:
                 st.warning("There is no such file on this machine; type its whole path.", icon=":material/error:")
                 return
             options.append(f"--gold={path.strip()}")
-        bootstrap.evaluations().start(options=options)
+        bootstrap.evaluations().start(by=bootstrap.person(), options=options)
         st.rerun()
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from ui import bootstrap
 from ui.jobs import Jobs
 from ui.login import Login
+from ui.people import may_edit
 from ui.safe_markdown import literal
 
 
@@ -14,10 +15,13 @@ def greet() -> None:
     """Greet a person whose library is empty."""
     st.title("Your library is empty", anchor=False)
     st.markdown("Prepdesk answers from your own material and shows the page each answer comes from.")
-    st.markdown("There are two ways to fill it:")
     if bootstrap.jobs().progress.state == "running":
         show_progress()
         return
+    if not may_edit(bootstrap.person()):
+        st.markdown("Its editors can fill it. Reload this page once they have.")
+        return
+    st.markdown("There are two ways to fill it:")
     own, bundled = st.columns(2, gap="medium")
     with own.container(border=True, height="stretch"):
         st.subheader("Your own material", anchor=False)
@@ -27,8 +31,11 @@ def greet() -> None:
     with bundled.container(border=True, height="stretch"):
         st.subheader("The bundled corpus", anchor=False)
         st.markdown("Guides and questions on machine learning, statistics and LLM systems.")
-        st.button("Build the bundled corpus", type="primary", key="build", on_click=_build)
+        build = st.button("Build the bundled corpus", type="primary", key="build")
         st.caption("It takes a minute or two, once.")
+    if build:
+        _build()
+        st.rerun()
     show_outcome()
 
 
@@ -43,7 +50,7 @@ def ask_to_log_in(login: Login) -> None:
 def _build() -> None:
     from ingest.bundled import bundled_corpus
 
-    bootstrap.jobs().start([bundled_corpus()])
+    bootstrap.jobs().start([bundled_corpus()], by=bootstrap.person())
 
 
 @st.fragment(run_every=0.7)
@@ -55,7 +62,11 @@ def show_progress(jobs: Jobs | None = None) -> None:
         st.rerun()
     with st.container(border=True, key="progress"):
         st.progress(progress.share, text=progress.words)
-        st.button("Cancel", icon=":material/close:", key="cancel", on_click=jobs.cancel)
+        with bootstrap.sentences_for_errors():
+            who = bootstrap.person()
+            if may_edit(who) and st.button("Cancel", icon=":material/close:", key="cancel"):
+                jobs.cancel(by=who)
+                st.rerun()
         st.caption("What is already in the library stays as it is until this is finished.")
 
 

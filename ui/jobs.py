@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ui.people import Person, check_editor
+
 State = Literal["idle", "running", "done", "failed", "cancelled"]
 _STAGES = {
     "read": "Reading files",
@@ -60,7 +62,10 @@ class Progress:
 
 
 class Jobs:
-    """At most one job of a kind for one library home; safe to use from many sessions."""
+    """At most one job of a kind for one library home; safe to use from many sessions.
+
+    Who may not change the library can neither start nor cancel one: RoleError, and nothing is done.
+    """
 
     def __init__(self, home: Path, kind: Kind = INGEST) -> None:
         self._home = home
@@ -74,8 +79,9 @@ class Jobs:
         with self._lock:
             return self._progress
 
-    def start(self, roots: Sequence[Path] = (), *, options: Sequence[str] = ()) -> bool:
+    def start(self, roots: Sequence[Path] = (), *, by: Person | None, options: Sequence[str] = ()) -> bool:
         """Start the worker; return False, doing nothing, where one is running."""
+        check_editor(by)
         command = [sys.executable, "-m", self._kind.module, *options, "--", str(self._home), *map(str, roots)]
         with self._lock:
             if self._progress.state == "running":
@@ -92,8 +98,9 @@ class Jobs:
         threading.Thread(target=self._watch, args=(process,), name=f"prepdesk-{self._kind.name}", daemon=True).start()
         return True
 
-    def cancel(self) -> None:
+    def cancel(self, *, by: Person | None) -> None:
         """End the job; what was live before stays live."""
+        check_editor(by)
         with self._lock:
             process, running = self._process, self._progress.state == "running"
             if running:

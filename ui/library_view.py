@@ -16,6 +16,7 @@ from retrieval.types import Locator
 from ui import bootstrap, logic, shelf
 from ui.desk import Desk
 from ui.panel import show_page, show_parts
+from ui.people import RoleError, may_edit
 from ui.safe_markdown import literal
 
 _AGES = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
@@ -64,13 +65,14 @@ def show_adding(home: Path) -> None:
 def _keep(home: Path, files: Sequence[tuple[str, bytes]]) -> None:
     refused = []
     kept = 0
+    who = bootstrap.person()
     for name, content in files:
         try:
-            shelf.keep(home, name, content)
+            shelf.keep(home, name, content, by=who)
             kept += 1
         except PrepdeskError as error:
             refused.append(str(error))
-    st.session_state["refused"] = refused
+    st.session_state["refused"] = list(dict.fromkeys(refused))
     if kept:
         start([shelf.uploads(home)])
     st.rerun()
@@ -87,9 +89,14 @@ def _add_folder(path: str) -> None:
 
 
 def start(roots: Sequence[Path], remove: Sequence[str] = ()) -> None:
-    """Start the job, or say that one is running."""
-    if not bootstrap.jobs().start(roots, options=[f"--remove={path}" for path in remove]):
-        st.session_state["refused"] = ["Another ingest is running; wait for it or cancel it."]
+    """Start the job, or say that one is running, or that the person may not."""
+    try:
+        started = bootstrap.jobs().start(roots, by=bootstrap.person(), options=[f"--remove={path}" for path in remove])
+    except RoleError as error:
+        st.session_state["refused"] = [str(error)]
+    else:
+        if not started:
+            st.session_state["refused"] = ["Another ingest is running; wait for it or cancel it."]
 
 
 def show_refused() -> None:
@@ -154,11 +161,8 @@ def show_source(desk: Desk, record: SourceRecord, home: Path) -> None:
     with st.container(border=True, key="panel"):
         st.markdown(f"**{logic.label(record.title or record.path)}**", anchors=False)
         st.caption(f"{literal(record.file)} · {record.size / 1024:,.0f} KB")
-        with st.container(horizontal=True):
-            if st.button("Read again", icon=":material/refresh:", key="again"):
-                start([Path(record.root)] if Path(record.root).is_dir() else [Path(record.file)])
-                st.rerun()
-            _offer_removal(record, home)
+        if may_edit(bootstrap.person()):
+            _offer_changes(record, home)
         for note in (record.error, *record.warnings):
             if note:
                 st.warning(literal(note), icon=":material/error:")
@@ -174,6 +178,14 @@ def show_source(desk: Desk, record: SourceRecord, home: Path) -> None:
         pages = logic.text_pages(text)
         part = st.number_input("Part", 1, len(pages), 1, key=f"part-{record.path}") if len(pages) > 1 else 1
         show_parts(logic.excerpt(text, pages[int(part) - 1], path=record.path, context=0))
+
+
+def _offer_changes(record: SourceRecord, home: Path) -> None:
+    with st.container(horizontal=True):
+        if st.button("Read again", icon=":material/refresh:", key="again"):
+            start([Path(record.root)] if Path(record.root).is_dir() else [Path(record.file)])
+            st.rerun()
+        _offer_removal(record, home)
 
 
 def _offer_removal(record: SourceRecord, home: Path) -> None:

@@ -10,13 +10,14 @@ import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from retrieval.errors import QueryError
+from ui.people import Rules, rules_of
 
 NO_AUTH = "PREP_NO_AUTH"  # in the environment of the server: "1" where --no-auth was given
 LOOPBACK = ("127.0.0.1", "localhost")
@@ -26,11 +27,15 @@ _PROVIDER = ("client_id", "client_secret", "server_metadata_url")
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A complete OIDC configuration: its file, its providers (None: the one without a name), the app's host name."""
+    """A complete OIDC configuration: its file, its providers (None: the one without a name), the app's host name.
+
+    `rules` say what those who log in may do: the `[prepdesk]` table of the same file.
+    """
 
     file: Path
     providers: tuple[str | None, ...]
     host: str
+    rules: Rules = field(default_factory=Rules)
 
 
 def find_login(folders: Sequence[Path] | None = None) -> Login | None:
@@ -41,13 +46,13 @@ def find_login(folders: Sequence[Path] | None = None) -> Login | None:
     for folder in folders or (Path.cwd(), Path.home()):
         file = folder / ".streamlit" / "secrets.toml"
         try:
-            auth = tomllib.loads(file.read_text(encoding="utf-8")).get("auth")
+            secrets = tomllib.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
             raise QueryError(f"{file}: cannot be read ({error}); mend it, or start with --no-auth") from error
-        if auth is not None:
-            return _login(file, auth)
+        if "auth" in secrets:
+            return _login(file, secrets)
     return None
 
 
@@ -78,7 +83,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _login(file: Path, auth: Any) -> Login:
+def _login(file: Path, secrets: Mapping[str, Any]) -> Login:
+    auth = secrets["auth"]
     table: Mapping[str, Any] = auth if isinstance(auth, Mapping) else {}
     missing = [key for key in _SHARED if not table.get(key)]
     named = tuple(k for k, v in table.items() if isinstance(v, Mapping) and all(v.get(key) for key in _PROVIDER))
@@ -91,4 +97,8 @@ def _login(file: Path, auth: Any) -> Login:
         raise QueryError(f"{file}: its [auth] lacks {what}; complete it, or start with --no-auth")
     if find_spec("authlib") is None:
         raise QueryError(f"{file} asks for a login, which needs Authlib; run: pip install 'prepdesk[auth]'")
-    return Login(file, providers, host)
+    try:
+        rules = rules_of(secrets.get("prepdesk", {}))
+    except QueryError as error:
+        raise QueryError(f"{file}: {error}") from error
+    return Login(file, providers, host, rules)

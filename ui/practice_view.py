@@ -8,7 +8,7 @@ from datetime import datetime
 import streamlit as st
 
 from retrieval import coverage
-from ui import logic, practice
+from ui import bootstrap, logic, practice
 from ui.anki import anki_text
 from ui.desk import Desk
 from ui.panel import show_source
@@ -102,6 +102,7 @@ def show_question(card: Card, standing: Standing | None, now: datetime) -> None:
             done = st.form_submit_button("Show the answer", type="primary", icon=":material/visibility:")
             other = st.form_submit_button("Another question", type="tertiary", icon=":material/skip_next:")
     if done:
+        bootstrap.count_question(("practice", card.key, typed))
         st.session_state["shown"] = typed or ""
         st.session_state.pop("point", None)
         st.rerun()

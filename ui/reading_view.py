@@ -40,7 +40,7 @@ def _show_beside_source(desk: Desk, reading: Reading, draft: LiveDraft | None) -
     # Before the first sentence is written, the source that the quotes begin with is there to read.
     passage, quote = opened(answer if answer.citations or not answer.answered else reading.answer)
     if passage and choice():  # opened by hand, not the first citation that opens by itself
-        desk.note_opened(answer, passage)
+        desk.note_opened(answer, passage, by=bootstrap.person())
     left, right = st.columns([11, 10], gap="large") if passage else (st.container(), None)
     with left:
         if draft:

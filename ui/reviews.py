@@ -1,4 +1,4 @@
-"""What was practised and when it comes again: FSRS cards in practice.sqlite of the library home. Owns fsrs.
+"""What was practised and when it comes again: FSRS cards in a person's practice.sqlite. Owns fsrs.
 
 A card is known by its question, not by where the index keeps it, so no ingest, rebuild or
 move of a file touches what was learned. Times are UTC.
@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from retrieval.errors import StorageError
 from retrieval.text import one_line
+from ui.kept import open_file
 
 if TYPE_CHECKING:
     from fsrs import Card, Scheduler
@@ -56,10 +55,10 @@ def key_of(question: str) -> str:
 
 
 class Reviews:
-    """The reviews of one library home; every call opens and closes the file, so sessions may share it."""
+    """The reviews in one folder: that of a person who logs in, else the library home."""
 
-    def __init__(self, home: Path) -> None:
-        self.path = home / FILE_NAME
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
 
     def standings(self, now: datetime) -> dict[str, Standing]:
         """Return the standing of every question ever graded, by key. Raises StorageError for a damaged file."""
@@ -93,25 +92,8 @@ class Reviews:
             card = _card(row[0] if row else None)
         return {grade: _review(card, grade, now).due - now for grade in GRADES}
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            db = sqlite3.connect(self.path, timeout=5.0, isolation_level=None)
-            try:
-                db.executescript(_SCHEMA)
-                yield db
-                if db.in_transaction:
-                    db.execute("commit")
-            finally:
-                db.close()  # what was not committed is rolled back
-        except sqlite3.OperationalError as error:
-            raise StorageError(
-                f"{self.path}: what you practised cannot be kept ({error}); look at the disk and its permissions"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise StorageError(
-                f"{self.path}: damaged ({error}); put a copy back, or move it away to start practice afresh"
-            ) from error
+    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
+        return open_file(self.path, _SCHEMA, "what you practised")
 
 
 @cache

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ui.login import LOOPBACK
+from ui.shelf import MAX_UPLOAD_MB
 
 APP = Path(__file__).with_name("app.py")
 ADDRESS = "127.0.0.1"
@@ -27,6 +28,7 @@ FLAGS = (
     "--server.enableXsrfProtection=true",
     "--server.enableStaticServing=false",
     "--server.enableAgentApi=false",
+    f"--server.maxUploadSize={MAX_UPLOAD_MB}",
     "--server.fileWatcherType=none",
     "--server.showEmailPrompt=false",
     "--browser.gatherUsageStats=false",

@@ -14,6 +14,7 @@ from ingest.writer import Progress
 from retrieval.errors import QueryError, ReadError
 from retrieval.manifest import Manifest
 from retrieval.store import Store, storage_errors
+from ui.people import Person, check_editor
 
 UPLOADS = "uploads"
 MAX_UPLOAD_MB = 200
@@ -47,11 +48,14 @@ def safe_name(name: str) -> str:
     return f"{stem}.{suffix.lower()}"
 
 
-def keep(home: Path, name: str, content: bytes) -> Path:
+def keep(home: Path, name: str, content: bytes, *, by: Person | None) -> Path:
     """Write an uploaded file into the uploads folder and return where; the same content is kept once.
 
-    A file of that name with other content is not replaced: the new one gets a number.
+    A file of that name with other content is not replaced: the new one gets a number. Raises
+    RoleError for who may not change the library, ReadError for a file that is empty, too large
+    or of no format we read.
     """
+    check_editor(by)
     if not content:
         raise ReadError(f"{name}: the file is empty; nothing was added")
     if len(content) > MAX_UPLOAD_MB * 2**20:

@@ -21,7 +21,8 @@ def draft_of(desk: Desk, reading: Reading) -> LiveDraft | None:
     """
     held: tuple[object, LiveDraft] | None = st.session_state.get(_HELD)
     model = bootstrap.model() if reading.answer.answered else None
-    key = (reading.generation, reading.answer.question, reading.filters, model.backend) if model else None
+    # What one person had written is nobody else's to come upon.
+    key = (bootstrap.person(), reading.generation, reading.answer.question, reading.filters, model and model.backend)
     if held and held[0] == key:
         return held[1]
     if held and not held[1].done:
@@ -37,6 +38,7 @@ def draft_of(desk: Desk, reading: Reading) -> LiveDraft | None:
 def write_again() -> None:
     """Let the next run ask the model anew."""
     st.session_state.pop(_HELD, None)
+    st.session_state.pop(bootstrap.COUNTED, None)
 
 
 def show_draft(desk: Desk, draft: LiveDraft) -> None:

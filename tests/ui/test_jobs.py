@@ -32,8 +32,8 @@ def empty(tmp_path: Path, room: Room) -> Home:
 def test_an_ingest_runs_and_reports(empty: Home, room: Room) -> None:
     """This test ensures that the job ends with the report of the pipeline and a live index."""
     jobs = Jobs(empty.path)
-    assert jobs.start([room.folder])
-    assert not jobs.start([room.folder]), "only one runs at a time"
+    assert jobs.start([room.folder], by=None)
+    assert not jobs.start([room.folder], by=None), "only one runs at a time"
     done = wait(jobs)
     assert (done.state, done.error) == ("done", "")
     assert len(done.report["new"]) == 6
@@ -44,30 +44,30 @@ def test_an_ingest_runs_and_reports(empty: Home, room: Room) -> None:
 def test_a_cancelled_ingest_leaves_what_was_there(room: Room, empty: Home, tmp_path: Path) -> None:
     """This test ensures that after a cancel the last generation is live and the next ingest succeeds."""
     jobs = Jobs(empty.path)
-    jobs.start([room.folder / "banks"])
+    jobs.start([room.folder / "banks"], by=None)
     before = wait(jobs).report["generation"]
     many = tmp_path / "many"
     many.mkdir()
     for n in range(200):
         text = REGULARIZATION.replace("lasso", f"lasso {n}").replace("ridge", f"ridge {n * 7}")
         (many / f"guide-{n}.md").write_text(text, encoding="utf-8")
-    jobs.start([many])
+    jobs.start([many], by=None)
     end = time.monotonic() + 60
     while jobs.progress.stage != "encode" and time.monotonic() < end:
         time.sleep(0.02)
-    jobs.cancel()
+    jobs.cancel(by=None)
     assert jobs.progress.state == "cancelled"
     assert empty.current_name() == before
     for file in list(many.iterdir())[2:]:
         file.unlink()
-    jobs.start([many])
+    jobs.start([many], by=None)
     assert wait(jobs).state == "done"
 
 
 def test_a_failure_is_a_sentence(empty: Home, tmp_path: Path) -> None:
     """This test ensures that a folder which is not there is told as the pipeline tells it."""
     jobs = Jobs(empty.path)
-    jobs.start([tmp_path / "gone"])
+    jobs.start([tmp_path / "gone"], by=None)
     failed = wait(jobs)
     assert failed.state == "failed"
     assert failed.error.endswith("no such file or folder; check the path")

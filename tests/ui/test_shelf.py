@@ -55,19 +55,19 @@ def test_no_name_leaves_the_folder(name: str) -> None:
 
 def test_the_same_content_is_kept_once_and_other_content_beside_it(tmp_path: Path) -> None:
     """This test ensures that an upload never replaces a file."""
-    first = shelf.keep(tmp_path, "notes.md", b"one")
-    assert shelf.keep(tmp_path, "notes.md", b"one") == first
-    second = shelf.keep(tmp_path, "notes.md", b"two")
+    first = shelf.keep(tmp_path, "notes.md", b"one", by=None)
+    assert shelf.keep(tmp_path, "notes.md", b"one", by=None) == first
+    second = shelf.keep(tmp_path, "notes.md", b"two", by=None)
     assert (first.name, second.name) == ("notes.md", "notes (2).md")
     assert sorted(p.name for p in shelf.uploads(tmp_path).iterdir()) == ["notes (2).md", "notes.md"]
     with pytest.raises(ReadError, match="empty"):
-        shelf.keep(tmp_path, "empty.md", b"")
+        shelf.keep(tmp_path, "empty.md", b"", by=None)
 
 
 def test_taking_out_an_upload_deletes_it_and_leaves_the_rest(home: Home) -> None:
     """This test ensures that passages and file go, other sources stay, and the next ingest does not bring it back."""
-    shelf.keep(home.path, "guide.md", REGULARIZATION.encode())
-    shelf.keep(home.path, "bank.yaml", BANK.encode())
+    shelf.keep(home.path, "guide.md", REGULARIZATION.encode(), by=None)
+    shelf.keep(home.path, "bank.yaml", BANK.encode(), by=None)
     ingest(home, [shelf.uploads(home.path)])
     shelf.take_out(home, ["guide.md"], lambda *_: None)
     assert [p.name for p in shelf.uploads(home.path).iterdir()] == ["bank.yaml"]
@@ -92,18 +92,18 @@ def test_taking_out_a_file_of_a_folder_leaves_the_file(home: Home, tmp_path: Pat
 
 def test_taking_out_the_last_source_leaves_an_empty_library(home: Home) -> None:
     """This test ensures that a library can be emptied and filled again."""
-    shelf.keep(home.path, "bank.yaml", BANK.encode())
+    shelf.keep(home.path, "bank.yaml", BANK.encode(), by=None)
     ingest(home, [shelf.uploads(home.path)])
     shelf.take_out(home, ["bank.yaml"], lambda *_: None)
     with Library(home) as library:
         assert library.manifest.passages == 0
-    shelf.keep(home.path, "bank.yaml", BANK.encode())
+    shelf.keep(home.path, "bank.yaml", BANK.encode(), by=None)
     assert ingest(home, [shelf.uploads(home.path)]).passages == 2
 
 
 def test_an_unknown_source_is_refused(home: Home) -> None:
     """This test ensures that a stale page gets a sentence."""
-    shelf.keep(home.path, "bank.yaml", BANK.encode())
+    shelf.keep(home.path, "bank.yaml", BANK.encode(), by=None)
     ingest(home, [shelf.uploads(home.path)])
     with pytest.raises(QueryError, match=r"no source 'gone\.md'"):
         shelf.take_out(home, ["gone.md"], lambda *_: None)

@@ -33,15 +33,18 @@ with bootstrap.sentences_for_errors():
             on_change=forget_panel,
         )
         asked = (question or "").strip()
-        remember(asked)
         with st.popover("Filters", icon=":material/filter_list:", key="filters"):
             kinds = choose("Kind of passage", "kind", PASSAGE_KINDS)
             names = choose("Topic", "topic", filter_topics(topics, manifest))
             sources = choose("Source or folder", "source", filter_sources(manifest))
+        filters = filters_of(kinds, names, sources)
+        if asked:
+            bootstrap.count_question((asked, filters))
+        remember(asked, bootstrap.history())
         with st.popover("History", icon=":material/history:", key="history"):
             ask_buttons("history", st.session_state.get("asked", []))
             if not st.session_state.get("asked"):
-                st.caption("The questions of this session will stand here.")
+                st.caption("What you ask will stand here.")
 
     if not asked:
         st.markdown("##### Try one of these", anchors=False)
@@ -51,7 +54,7 @@ with bootstrap.sentences_for_errors():
         st.stop()
 
     talk(asked)
-    reading = desk.read(asked, filters_of(kinds, names, sources))
+    reading = desk.read(asked, filters)
     draft = draft_of(desk, reading)
     if typed := typed_instead(asked):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="searched"):

@@ -8,6 +8,7 @@ from ui import bootstrap
 from ui.evaluate_view import choose_run, offer_run, show_end, show_misses, show_run, show_verdicts
 from ui.evaluations import load_all
 from ui.greeting import show_progress
+from ui.people import may_edit
 
 with bootstrap.sentences_for_errors():
     bootstrap.desk()
@@ -16,7 +17,8 @@ with bootstrap.sentences_for_errors():
         show_progress(bootstrap.evaluations())
     else:
         show_end()
-        offer_run(first=not runs)
+        if may_edit(bootstrap.person()):
+            offer_run(first=not runs)
     if not runs:
         st.caption("No run is kept yet. A run takes about a minute for 300 questions in three ways to search.")
         st.stop()

@@ -16,14 +16,16 @@ from ui.library_view import (
     show_sources,
     start,
 )
+from ui.people import may_edit
 
 home = bootstrap.home()
+editor = may_edit(bootstrap.person())
 running = bootstrap.jobs().progress.state == "running"
 if running:
     show_progress()
 show_outcome()
 show_refused()
-if not running:
+if editor and not running:
     with st.expander("Add to the library", icon=":material/add:", expanded=not bootstrap.has_index(), key="adding"):
         show_adding(home)
 
@@ -31,12 +33,14 @@ with bootstrap.sentences_for_errors():
     desk = bootstrap.desk()
     manifest = desk.manifest
     show_facts(desk.facts(), manifest)
+    if not editor:
+        st.caption("You may read this library; its editors add to it and take out of it.")
     offer_logout()
     show_failures(manifest)
     left, right = st.columns([12, 10], gap="large")
     with left:
         chosen = show_sources(manifest)
-        if not running and st.button("Read all folders again", icon=":material/refresh:", key="all"):
+        if editor and not running and st.button("Read all folders again", icon=":material/refresh:", key="all"):
             start(shelf.roots(manifest))
             st.rerun()
     with right:

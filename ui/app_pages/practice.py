@@ -8,7 +8,6 @@ import streamlit as st
 
 from ui import bootstrap, practice
 from ui.practice_view import choose_cards, current, show_answer, show_counts, show_nothing, show_question
-from ui.reviews import Reviews
 
 with bootstrap.sentences_for_errors():
     desk = bootstrap.desk()
@@ -19,7 +18,7 @@ with bootstrap.sentences_for_errors():
             icon=":material/school:",
         )
         st.stop()
-    reviews, now = Reviews(bootstrap.home()), datetime.now(UTC)
+    reviews, now = bootstrap.reviews(), datetime.now(UTC)
     standings = reviews.standings(now)
     pool, order = choose_cards(desk, cards)
     counts = practice.count(pool, standings, now)
