@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+import shutil
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from retrieval.errors import QueryError
+from retrieval.store import Home
 from tests.test_cli import Prep, prep
 from tests.ui.conftest import WAIT, Room
 from tests.ui.oidc import provider
 from tests.ui.test_app_ask import run_app, shown
 from ui.login import NO_AUTH, find_login, is_loopback, names_of
 from ui.server import free_port, serving
+from ui.shelf import MAX_UPLOAD_MB
 
 __all__ = ["prep"]
 
@@ -68,6 +74,10 @@ def test_named_providers_are_offered_by_name(tmp_path: Path) -> None:
         ('[auth]\nredirect_uri = "https://a.example"\n', "lacks cookie_secret, client_id"),
         ("auth = 3\n", "lacks redirect_uri"),
         ("[auth\n", "cannot be read"),
+        (
+            AUTH.replace("{app}", "https://a.example") + "[prepdesk]\neditor = 3\n",
+            r"secrets\.toml: \[prepdesk\] has no editor",
+        ),
     ],
 )
 def test_a_login_that_is_not_complete_opens_nothing(tmp_path: Path, text: str, said: str) -> None:
@@ -130,3 +140,53 @@ def test_a_person_logs_in_and_out(browser: Browser, room: Room, tmp_path: Path) 
             button.click()
             expect(page.get_by_text("Log in to read this library")).to_be_visible(timeout=WAIT)
             page.context.close()
+
+
+def test_a_crafted_upload_of_a_reader_goes_nowhere(browser: Browser, room: Room, tmp_path: Path) -> None:
+    """This test ensures that a file sent straight to Streamlit's upload address, by a person whose login names no role,
+    is never in the library, and that one past the limit is not even taken.
+    """
+    home = shutil.copytree(room.home, tmp_path / "home", symlinks=True)
+    port = free_port()
+    sessions: list[str] = []
+
+    def note(frame: bytes | str) -> None:
+        message = ForwardMsg()
+        message.ParseFromString(frame if isinstance(frame, bytes) else frame.encode())
+        if message.new_session.initialize.session_id:
+            sessions.append(message.new_session.initialize.session_id)
+
+    with provider("ada@prep.example") as there:
+        write_secrets(tmp_path, AUTH.format(app=f"http://127.0.0.1:{port}", provider=there))
+        with serving(home, tmp_path, port) as address:
+            page = browser.new_context().new_page()
+            page.on("websocket", lambda socket: socket.on("framereceived", note))
+            page.goto(address)
+            page.get_by_role("button", name="Log in").click(timeout=WAIT)
+            page.get_by_role("link", name="Library").click(timeout=WAIT)
+            expect(page.get_by_text("You may read this library")).to_be_visible(timeout=WAIT)
+            expect(page.locator('[data-testid="stFileUploader"]')).to_have_count(0)
+            cookies = {str(c["name"]): str(c["value"]) for c in page.context.cookies()}
+            body = b'--x\r\nContent-Disposition: form-data; name="f"; filename="evil.md"\r\n\r\n# Evil\r\n--x--\r\n'
+            assert _put(port, sessions[-1], cookies, body, len(body)) == 204
+            assert _put(port, sessions[-1], cookies, b"", (MAX_UPLOAD_MB + 1) * 2**20) == 413
+            page.get_by_role("link", name="Ask").click()
+            page.get_by_role("link", name="Library").click()
+            expect(page.get_by_text("You may read this library")).to_be_visible(timeout=WAIT)
+            page.context.close()
+    assert not (home / "uploads").exists()
+    assert Home(home).current_name() == Home(room.home).current_name()
+
+
+def _put(port: int, session: str, cookies: dict[str, str], body: bytes, length: int) -> int:
+    """Send what claims to be a file of `length` bytes to Streamlit's upload address; return the status."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    headers = {
+        "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()),
+        "X-Xsrftoken": cookies.get("_streamlit_xsrf", ""),
+        "Content-Type": "multipart/form-data; boundary=x",
+        "Content-Length": str(length),
+    }
+    connection.request("PUT", f"/_stcore/upload_file/{session}/forged", body, headers)
+    with closing(connection):
+        return connection.getresponse().status

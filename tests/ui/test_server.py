@@ -29,6 +29,7 @@ def test_both_copies_of_the_configuration_are_the_same() -> None:
         "--server.allowedHosts=127.0.0.1",
         "--browser.gatherUsageStats=false",
         "--client.showErrorDetails=none",
+        "--server.maxUploadSize=200",
     ],
 )
 def test_the_server_is_started_with_every_safe_setting(flag: str) -> None:
