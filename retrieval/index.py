@@ -190,13 +190,18 @@ class DenseIndex:
                 yield from_row(*row)
 
     def _pages(self, where: Where | None, include: list[str]) -> Iterator[Any]:
-        offset = 0
-        while True:
-            rows = self._passages.get(where=dict(where) if where else None, include=include, limit=_PAGE, offset=offset)
-            yield rows
-            if len(rows["ids"]) < _PAGE:
-                return
-            offset += _PAGE
+        return pages(self._passages, _PAGE, where=dict(where) if where else None, include=include)
+
+
+def pages(collection: Any, size: int, **arguments: Any) -> Iterator[Any]:
+    """Yield what a `get` of a collection finds, in pages of `size` rows."""
+    offset = 0
+    while True:
+        rows = collection.get(limit=size, offset=offset, **arguments)
+        yield rows
+        if len(rows["ids"]) < size:
+            return
+        offset += size
 
 
 def _takes_writes(folder: Path) -> bool:

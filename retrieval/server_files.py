@@ -10,10 +10,11 @@ import base64
 import hashlib
 import math
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from retrieval.errors import IndexCorruptError
+from retrieval.index import pages
 from retrieval.server import Table
 
 TABLE = "prepdesk-manifest"
@@ -95,18 +96,7 @@ def present_ids(table: Table, ids: Sequence[str]) -> set[str]:
 
 def all_ids(table: Table) -> list[str]:
     """Return the ids of everything in a collection."""
-    return [i for rows in pages(table, include=[]) for i in rows["ids"]]
-
-
-def pages(table: Table, **arguments: Any) -> Iterator[Any]:
-    """Yield what a `get` finds, in pages."""
-    offset = 0
-    while True:
-        rows = table.get(limit=_PAGE, offset=offset, **arguments)
-        yield rows
-        if len(rows["ids"]) < _PAGE:
-            return
-        offset += _PAGE
+    return [i for rows in pages(table, _PAGE, include=[]) for i in rows["ids"]]
 
 
 def _somewhere(name: str) -> list[float]:

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import GoneError, IndexCorruptError
-from retrieval.index import HNSW, Where, from_json, to_json, to_metadata
+from retrieval.index import HNSW, Where, from_json, pages, to_json, to_metadata
 from retrieval.server import Connection, Table
-from retrieval.server_files import pages, present_ids
+from retrieval.server_files import present_ids
 from retrieval.types import Passage
 
 FILE_NAME = "records.json"
@@ -158,7 +158,7 @@ class ServerIndex:
         """Return the ids of all passages that match, sorted."""
         if where is None:
             return sorted(self._records)
-        rows = pages(self._passages, where=dict(where), include=[])
+        rows = pages(self._passages, _PAGE, where=dict(where), include=[])
         return sorted(r[:_ID] for page in rows for r in page["ids"] if self._records.get(r[:_ID]) == r)
 
     def all_passages(self, step: Step | None = None) -> Iterator[Passage]:

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from evals.bench.processes import memory_mb
 from ingest.documents import Document
 from ingest.writer import Change, encoded_texts, write_generation
 from retrieval import Library
@@ -132,7 +133,7 @@ async def ask_for(seconds: float, ports: list[int], people: int, watched: dict[s
 
     async def look() -> None:
         for _ in range(11):
-            memory.append(", ".join(f"{name} {_resident(pid)} MB" for name, pid in watched.items()))
+            memory.append(", ".join(f"{name} {memory_mb(pid):.0f} MB" for name, pid in watched.items()))
             await asyncio.sleep(seconds / 10)
 
     await asyncio.gather(look(), *(person(n) for n in range(people)))
@@ -208,12 +209,6 @@ def _await(url: str) -> None:
             if time.monotonic() > end:
                 raise
             time.sleep(0.1)
-
-
-def _resident(pid: int) -> int:
-    """Return the resident memory of a process in MB, as Linux counts it."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) // 1024
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def run(command: Sequence[str]) -> Run:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None:
             for pid in _family(process.pid):
-                peaks[pid] = max(peaks.get(pid, 0.0), _peak_mb(pid))
+                peaks[pid] = max(peaks.get(pid, 0.0), memory_mb(pid, "VmHWM"))
             time.sleep(0.02)
         seconds = time.monotonic() - started
         output, errors = process.communicate()
@@ -55,9 +55,10 @@ def _family(pid: int) -> list[int]:
     return [pid, *(p for child in children for p in _family(child))]
 
 
-def _peak_mb(pid: int) -> float:
+def memory_mb(pid: int, field: str = "VmRSS") -> float:
+    """Return the resident memory of a process in MB, or with "VmHWM" its peak; 0 where Linux does not tell."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(field)), 0.0)
