@@ -19,7 +19,17 @@ from tests.corpus.checks import (
     topic_paths,
 )
 
-BANKS = {"theory-core": 60, "senior-canon": 50, "sql-python": 40, "behavioural": 30, "llm": 40}
+BANKS = {
+    "theory-core": 60,
+    "senior-canon": 50,
+    "sql-python": 40,
+    "behavioural": 30,
+    "llm": 40,
+    "basics-machine-learning": 50,
+    "basics-deep-learning": 50,
+    "basics-statistics": 50,
+    "basics-llm-and-systems": 50,
+}
 
 
 def bank(name: str) -> list[dict[str, object]]:
@@ -49,6 +59,11 @@ def test_a_bank_is_well_formed_and_large_enough(name: str) -> None:
     """This test ensures that each entry has all its fields and each bank its size."""
     assert list(bank_breaches(CORPUS / "banks" / f"{name}.yaml")) == []
     assert len(bank(name)) >= BANKS[name]
+
+
+def test_every_bank_is_checked() -> None:
+    """This test ensures that no bank lies in the folder unchecked."""
+    assert {p.stem for p in CORPUS.glob("banks/*.yaml")} == set(BANKS)
 
 
 def test_the_senior_canon_has_its_fifty_in_eight_categories() -> None:
