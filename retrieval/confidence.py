@@ -7,7 +7,6 @@ The coefficients and the threshold stand in confidence.json, fitted by
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +22,6 @@ from retrieval.types import Hit, embedded_text
 FEATURES = ("top_cosine", "coverage", "agreement", "verbosity")
 _TOP = 3
 _TERSE, _CHATTY = 4, 12  # content words between which a question counts as ever more chatty
-_UNSEEN = 0.5  # rows that an unseen word is counted in when its weight is worked out
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def features(query: str, found: Candidates, hits: Sequence[Hit], lexical: Lexica
     if not hits or not found.ids:
         return (0.0,) * len(FEATURES)
     asked = sorted(set(words(query)))
-    weight = {w: math.log(1.0 + 1.0 / max(lexical.document_share(w), _UNSEEN / max(1, len(lexical)))) for w in asked}
+    weight = {w: lexical.rarity(w) for w in asked}
     mass = sum(weight.values()) or 1.0
     together = frozenset().union(*(words(embedded_text(hit.passage)) for hit in hits[:_TOP]))
     coverage = sum(weight[w] for w in asked if w in together) / mass

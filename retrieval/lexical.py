@@ -21,21 +21,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.bm25 import K1, B, Bm25, Floats
 from retrieval.errors import IndexCorruptError
 from retrieval.postings import Postings
-
-Floats = NDArray[np.float32]
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 # A term is letters and digits, with the joints that technical names have (p-value, nDCG@10, k/v, C++, F#).
 _TERM = re.compile(rf"[{_CJK}]+|[^\W{_CJK}]+(?:[-@./'’][^\W{_CJK}]+)*(?:\+\+|#)?")
 _JOINT = re.compile(r"[-@./'’_]+")
 _GRAM = 4
+_UNSEEN = 0.5  # rows that a word in none of them is counted in
 _TERMS = 2**17  # distinct terms whose tokens are kept at hand, about 60 MB at most
 _FIELDS = ("words", "grams")
-_COUNTS = "counts-1.npy"  # the number goes up when words() or grams() change, so that no old tokens are taken over
-# Passages are short and of like length, so that a repeated word says little; tuned on nine sets.
-_K1, _B = 0.6, 0.9
+_COUNTS = "counts-2.npy"  # the number goes up when words() or grams() change, so that no old tokens are taken over
 
 # Function words, and the words people wrap questions in. Measured on the natural and qa dev sets.
 STOP_WORDS = frozenset(
@@ -47,7 +45,10 @@ STOP_WORDS = frozenset(
 
 
 def words(text: str) -> list[str]:
-    """Return the stemmed words of a text, compounds both whole and in parts, stop words left out."""
+    """Return the stemmed words of a text, compounds both whole and in parts, stop words left out.
+
+    A compound with hyphens is whole without them: people write trade-off and tradeoff, k-means and kmeans.
+    """
     return [word for match in _TERM.finditer(_fold(text)) for word in _words_of(match.group())]
 
 
@@ -61,8 +62,14 @@ def _words_of(term: str) -> tuple[str, ...]:
     if "\u3040" <= term[0] <= "\u9fff" or "\uac00" <= term[0] <= "\ud7af":
         return tuple(term[i : i + 2] for i in range(max(1, len(term) - 1)))
     parts = [part for part in _JOINT.split(term) if part]
-    whole = (term.replace("’", "'"),) if len(parts) > 1 else ()
+    whole = (_whole(term),) if len(parts) > 1 else ()
     return (*whole, *(_stem(part) for part in parts if part not in STOP_WORDS))
+
+
+def _whole(term: str) -> str:
+    if "-" in term and term.replace("-", "").isalpha():
+        return _stem(term.replace("-", ""))
+    return term.replace("’", "'")
 
 
 @lru_cache(_TERMS)
@@ -74,12 +81,9 @@ def _grams_of(term: str) -> tuple[str, ...]:
 class LexicalIndex:
     """Two BM25 indexes over the same rows; row i is `ids[i]`. One that was just built has its postings as well."""
 
-    def __init__(
-        self, ids: NDArray[Any], words_index: Any, grams_index: Any, postings: tuple[Postings, ...] = ()
-    ) -> None:
+    def __init__(self, ids: NDArray[Any], fields: Sequence[Bm25], postings: Sequence[Postings] = ()) -> None:
         self.ids = ids
-        self._words = words_index
-        self._grams = grams_index
+        self._words, self._grams = fields
         self._postings = postings
 
     @classmethod
@@ -103,44 +107,40 @@ class LexicalIndex:
                 part.joined(_load_postings(old / name, len(known)).moved(kept, len(ids)))
                 for part, name in zip(made, _FIELDS, strict=True)
             ]
-        return cls(np.array(ids, dtype="S32"), _bm25(made[0]), _bm25(made[1]), tuple(made))
+        return cls(np.array(ids, dtype="S32"), [Bm25.of(postings) for postings in made], made)
 
     def save(self, folder: Path) -> None:
         """Write a newly built index to a new folder."""
         folder.mkdir(parents=True)
         np.save(folder / "ids.npy", self.ids)
-        for name, index, postings in zip(_FIELDS, (self._words, self._grams), self._postings, strict=True):
-            if index is not None:
-                index.save(folder / name, show_progress=False)
-                np.save(folder / name / _COUNTS, postings.counts)
+        for name, field, postings in zip(_FIELDS, (self._words, self._grams), self._postings, strict=True):
+            _save_field(folder / name, field)
+            np.save(folder / name / _COUNTS, postings.counts)
 
     @classmethod
     def load(cls, folder: Path) -> LexicalIndex:
         """Open an index memory-mapped. Raises IndexCorruptError if it is missing or damaged."""
-        import bm25s
-
         try:
             ids = np.load(folder / "ids.npy", mmap_mode="r")
-            pair = [bm25s.BM25.load(folder / name, mmap=True) if len(ids) else None for name in _FIELDS]
-        except (OSError, ValueError, KeyError) as error:
+            return cls(ids, [Bm25.load(folder / name, len(ids)) for name in _FIELDS])
+        except (OSError, ValueError) as error:
             raise IndexCorruptError(
                 f"the lexical index at {folder} cannot be opened ({error}); run: prep doctor --fix"
             ) from error
-        return cls(ids, pair[0], pair[1])
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def scores(self, query: str) -> tuple[Floats, Floats]:
         """Return the shares of every row for words and for 4-grams, `(rows,)` each, in [0, 1]."""
-        return _shares(self._words, words(query), len(self)), _shares(self._grams, grams(query), len(self))
+        return self._words.shares(words(query)), self._grams.shares(grams(query))
 
-    def document_share(self, word: str) -> float:
-        """Return the share of rows that hold a stemmed word."""
-        if self._words is None or (token := self._words.vocab_dict.get(word)) is None:
-            return 0.0
-        start, end = self._words.scores["indptr"][token : token + 2]
-        return float(end - start) / len(self)
+    def rarity(self, word: str) -> float:
+        """Return ln(1 + N / n) of a stemmed word that n of the N rows hold, a kind of inverse document frequency.
+
+        A word that no row holds counts as if half a row did.
+        """
+        return math.log1p(len(self) / (self._words.holding(word) or _UNSEEN))
 
     def id(self, row: int) -> str:
         return bytes(self.ids[row]).decode("ascii")
@@ -166,51 +166,15 @@ def _load_postings(folder: Path, size: int) -> Postings:
     )
 
 
-def _bm25(postings: Postings) -> Any:
-    """Return what `bm25s.BM25.index` makes of the rows, computed for all postings at once: ten times as fast.
-
-    Lucene (Kamphuis et al., 2020): ln(1 + (N - n + 0.5) / (n + 0.5)) tf / (tf + k1 (1 - b + b l / mean l)).
-    """
+def _save_field(folder: Path, field: Bm25) -> None:
+    """Write a field as bm25s does, so that its library can open it."""
     import bm25s
 
-    if postings.size == 0:
-        return None
-    starts = postings.starts
-    holding = np.diff(starts)
-    idf = np.log1p((postings.size - holding + 0.5) / (holding + 0.5))
-    lengths = postings.lengths
-    norm = _K1 * (1 - _B + _B * lengths / max(lengths.mean(), 1e-9))
-    scores = idf[postings.tokens] * postings.counts / (postings.counts + norm[postings.rows])
-    index = bm25s.BM25(k1=_K1, b=_B, method="lucene")
-    index.scores = {
-        "data": scores.astype(np.float32),
-        "indices": postings.rows,
-        "indptr": starts.astype(np.int32),
-        "num_docs": postings.size,
-    }
-    index.vocab_dict = {token: number for number, token in enumerate(postings.vocabulary)}
-    index.unique_token_ids_set = set(index.vocab_dict.values())
+    index = bm25s.BM25(k1=K1, b=B, method="lucene")
+    index.scores = {"data": field.scores, "indices": field.rows, "indptr": field.starts, "num_docs": field.size}
+    index.vocab_dict = field.vocabulary
     index.nonoccurrence_array = None
-    return index
-
-
-def _shares(index: Any, tokens: list[str], rows: int) -> Floats:
-    if index is None or not (known := [t for t in tokens if t in index.vocab_dict]):
-        return np.zeros(rows, dtype=np.float32)
-    scores: Floats = index.get_scores(known)
-    best = float(scores.max())
-    return scores / np.float32(math.sqrt(best * _bound(index, tokens, rows))) if best > 0 else scores
-
-
-def _bound(index: Any, tokens: list[str], rows: int) -> float:
-    """Return the BM25 score of a row that holds every token without end: the sum of their idf (Lucene's)."""
-    indptr = index.scores["indptr"]
-    total = 0.0
-    for token in tokens:
-        known = index.vocab_dict.get(token)
-        holding = float(indptr[known + 1] - indptr[known]) if known is not None else 0.0
-        total += math.log(1.0 + (rows - holding + 0.5) / (holding + 0.5))
-    return total
+    index.save(folder, show_progress=False)
 
 
 def _fold(text: str) -> str:

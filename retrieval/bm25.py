@@ -1,0 +1,82 @@
+"""The BM25 scores of one field, worked out when the index is built, and their sums for a query.
+
+They lie on disk as bm25s saves them, and its library reads them too. They are read here
+without it, since it brings SciPy along, which costs every question on the command line
+0.3 s and 30 MB.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.postings import Postings
+
+Floats = NDArray[np.float32]
+
+# Passages are short and of like length, so that a repeated word says little; tuned on nine sets.
+K1, B = 0.6, 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Bm25:
+    """Token `t` of `vocabulary` stands in `rows[starts[t]:starts[t + 1]]` of `size`, and is worth `scores` there."""
+
+    vocabulary: dict[str, int]
+    starts: NDArray[np.integer]
+    rows: NDArray[np.int32]
+    scores: Floats
+    size: int
+
+    @classmethod
+    def of(cls, postings: Postings) -> Bm25:
+        """Compute the scores of all postings at once, ten times as fast as bm25s does row by row.
+
+        Lucene (Kamphuis et al., 2020): ln(1 + (N - n + 0.5) / (n + 0.5)) tf / (tf + k1 (1 - b + b l / mean l)).
+        """
+        starts, lengths = postings.starts, postings.lengths
+        weight = idf(np.diff(starts), postings.size)
+        norm = K1 * (1 - B + B * lengths / max(lengths.mean(), 1e-9)) if postings.size else lengths
+        scores = weight[postings.tokens] * postings.counts / (postings.counts + norm[postings.rows])
+        numbers = {token: number for number, token in enumerate(postings.vocabulary)}
+        return cls(numbers, starts.astype(np.int32), postings.rows, scores.astype(np.float32), postings.size)
+
+    @classmethod
+    def load(cls, folder: Path, size: int) -> Bm25:
+        """Map the arrays of an index of `size` rows. Raises OSError or ValueError where one is missing or damaged."""
+        starts, rows, scores = (
+            np.load(folder / f"{name}.csc.index.npy", mmap_mode="r") for name in ("indptr", "indices", "data")
+        )
+        return cls(json.loads((folder / "vocab.index.json").read_text(encoding="utf-8")), starts, rows, scores, size)
+
+    def holding(self, token: str) -> int:
+        """Return how many rows hold a token."""
+        number = self.vocabulary.get(token)
+        return 0 if number is None else int(self.starts[number + 1] - self.starts[number])
+
+    def shares(self, tokens: list[str]) -> Floats:
+        """Return the score of every row over the mean of the best and of the most that any row could reach, in [0, 1].
+
+        A token that is asked twice counts twice.
+        """
+        scores = np.zeros(self.size, dtype=np.float32)
+        for number in (self.vocabulary[t] for t in tokens if t in self.vocabulary):
+            part = slice(int(self.starts[number]), int(self.starts[number + 1]))
+            scores[self.rows[part]] += self.scores[part]
+        best = float(scores.max(initial=0.0))
+        return scores / np.float32(math.sqrt(best * self._bound(tokens))) if best > 0 else scores
+
+    def _bound(self, tokens: Iterable[str]) -> float:
+        """Return the score of a row that holds every token without end: the sum of their weights."""
+        return float(idf(np.array([self.holding(t) for t in tokens]), self.size).sum())
+
+
+def idf(holding: NDArray[np.integer], size: int) -> NDArray[np.float64]:
+    """Return Lucene's inverse document frequency of tokens that stand in `holding` of `size` rows."""
+    return np.log1p((size - holding + 0.5) / (holding + 0.5))
