@@ -4,7 +4,8 @@ The loss is symmetric InfoNCE (van den Oord et al., 2018) within a batch: each q
 against the passages of the others, each passage against the questions of the others. A
 passage is encoded once for all of its questions, which is most of the work. Passages that
 read like the right one may answer too and are not taken for negatives. Mined negatives were
-tried and lost (README.md).
+tried and lost (README.md). With questions that are held out it stops early: what it keeps are
+the weights after the epoch that was best on them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import random
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ Vectors = NDArray[np.float32]
 Pair = tuple[str, int]  # a question and the row of the passage that answers it
 Report = Callable[[str], None]
 
+_PART = 8  # texts that are read at once
 _NEVER = -1e4  # a score that takes no part in a softmax
 
 
@@ -39,11 +41,12 @@ class Recipe:
     batch: int = 64  # passages
     questions: int = 4  # of a passage in one batch, at most
     scale: float = 20.0
-    passage_tokens: int = 128
+    passage_tokens: int = 256
     question_tokens: int = 64
     twin: float = 0.9  # cosine from which two passages say the same
     warm_up: float = 0.1
     clip: float = 1.0
+    patience: int = 2  # epochs without a gain on what is held out
     seed: int = 7
 
 
@@ -79,6 +82,16 @@ class Trainee:
         """Return unit vectors `(n, dimensions)` as a torch tensor, in half precision inside unless `exact`."""
         import torch
 
+        # Texts of like length together: little is spent on padding.
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+        parts = [self._pooled([rows[i] for i in order[at : at + _PART]], exact) for at in range(0, len(order), _PART)]
+        back = torch.empty(len(order), dtype=torch.long)
+        back[order] = torch.arange(len(order))
+        return torch.nn.functional.normalize(torch.cat(parts)[back.to(self.device)], dim=-1)
+
+    def _pooled(self, rows: Sequence[Sequence[int]], exact: bool) -> Any:
+        import torch
+
         width = max(len(row) for row in rows)
         ids = torch.zeros(len(rows), width, dtype=torch.long)
         mask = torch.zeros(len(rows), width, dtype=torch.long)
@@ -88,8 +101,7 @@ class Trainee:
         ids, mask = ids.to(self.device), mask.to(self.device)
         with torch.autocast(self.device, torch.bfloat16, enabled=not exact):
             hidden = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-        pooled = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        return torch.nn.functional.normalize(pooled, dim=-1)
+        return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
 
     @property
     def share(self) -> float:
@@ -142,13 +154,15 @@ def train(
     *,
     corpora: Sequence[int] = (),
     lexical: NDArray[np.float16] | None = None,
+    held: Callable[[], float] | None = None,
 ) -> None:
     """Train on the pairs, in random batches of passages, each with questions of its own.
 
     `corpora` numbers the collection of each passage, so that a batch holds passages of one and
     its negatives are of like material. `lexical` `(pairs, passages)` is what the lexical search
     adds to a cosine: in every other batch the two are trained as the sum that ranks, so that
-    the encoder learns what words do not give already. `report` is told the loss of each epoch.
+    the encoder learns what words do not give already. `held`, where given, measures the trainee
+    after each epoch, higher is better. `report` is told what each epoch gave.
     """
     import torch
 
@@ -161,9 +175,10 @@ def train(
         asked.setdefault(row, []).append(number)
     parameters = [p for p in trainee.network.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate)
-    total = recipe.epochs * len(_batches(list(asked), corpora, recipe.batch, random.Random(0)))
+    total = recipe.epochs * sum(1 for _ in _cut(list(asked), corpora, recipe.batch))
     rise = max(1, round(recipe.warm_up * total))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / rise, 1 - s / total))
+    best = (-1.0, 0, [p.detach().clone() for p in parameters])
     started = time.monotonic()
     for epoch in range(recipe.epochs):
         trainee.network.train()
@@ -186,18 +201,37 @@ def train(
             schedule.step()
             losses.append(loss.item())
         seconds = time.monotonic() - started
-        report(f"epoch {epoch + 1} of {recipe.epochs}: loss {np.mean(losses):.3f}, {seconds:.0f} s")
+        told = f"epoch {epoch + 1} of {recipe.epochs}: loss {np.mean(losses):.3f}, {seconds:.0f} s"
+        if held is None:
+            report(told)
+            continue
+        found = held()
+        report(f"{told}, held out {found:.4f}")
+        if found > best[0]:
+            best = (found, epoch, [p.detach().clone() for p in parameters])
+        elif epoch - best[1] >= recipe.patience:
+            break
+    if held is not None:
+        with torch.no_grad():
+            for parameter, value in zip(parameters, best[2], strict=True):
+                parameter.copy_(value)
 
 
 def _batches(rows: list[int], corpora: Sequence[int], size: int, draw: random.Random) -> list[list[int]]:
-    """Cut the rows into batches of one corpus each, in random order; a last one that is not full waits an epoch."""
+    """Cut the rows into batches of one corpus each, in random order."""
     draw.shuffle(rows)
+    cut = list(_cut(rows, corpora, size))
+    draw.shuffle(cut)
+    return cut
+
+
+def _cut(rows: list[int], corpora: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Yield the full batches of each corpus; the last rows of one that fill none wait an epoch."""
     apart: dict[int, list[int]] = {}
     for row in rows:
         apart.setdefault(corpora[row] if corpora else 0, []).append(row)
-    cut = [part[at : at + size] for part in apart.values() for at in range(0, max(1, len(part) - size + 1), size)]
-    draw.shuffle(cut)
-    return cut
+    for part in apart.values():
+        yield from (part[at : at + size] for at in range(0, max(1, len(part) - size + 1), size))
 
 
 def _some(questions: Sequence[int], most: int, draw: random.Random) -> Sequence[int]:

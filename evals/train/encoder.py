@@ -3,9 +3,9 @@
     python -m evals.train.encoder [--data DIR] [--to FILE]
 
 The questions of queries.jsonl are asked of the passages of the bundled corpus. DIR adds the
-train part of `sets/natural`, and further sets to see what is forgotten. The point between
-base and trained weights is chosen on questions whose passages were held out; gold questions
-are never trained on.
+train part of `sets/natural`, and further sets to see what is forgotten. When to stop, and the
+point between base and trained weights, are chosen on questions whose passages were held out;
+gold questions are never trained on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ import numpy as np
 
 from evals.gold import GOLD, load_beir, load_gold
 from evals.train.contrastive import Recipe, Trainee, Vectors, train
-from evals.train.pairs import Pairs, beir_pairs, corpus_passages, lexical_scores, own_pairs, without
+from evals.train.pairs import (
+    Pairs,
+    beir_pairs,
+    corpus_passages,
+    general_pairs,
+    lexical_scores,
+    own_pairs,
+    without,
+)
 from ingest.bundled import bundled_corpus
 from retrieval import adapter
 from retrieval.encoder import WordPieces
@@ -54,7 +62,14 @@ def main() -> None:
     pairs = gather(base, options.data)
     print(f"{len(pairs.train)} questions to train on, {len(pairs.held)} held out, {len(pairs.passages)} passages")
     trainee = Trainee(base, Recipe())
-    train(trainee, pairs.train, pairs.passages, corpora=pairs.corpora, lexical=lexical_scores(pairs))
+    train(
+        trainee,
+        pairs.train,
+        pairs.passages,
+        corpora=pairs.corpora,
+        lexical=lexical_scores(pairs),
+        held=lambda: sum(held_out(trainee, pairs)) / 2,
+    )
     trainee.share = choose(trainee, pairs, options.data)
     adapter.save(options.to, trainee.changes())
     adapter.write_record(options.to, RECORDED, trainee.encode(RECORDED, exact=True))
@@ -63,9 +78,11 @@ def main() -> None:
 
 def gather(model: ModelFiles, data: Path | None) -> Pairs:
     """Return all pairs there are, none of them a gold question."""
-    pairs, lost = own_pairs(corpus_passages(bundled_corpus(), WordPieces(model)), _HELD_PERCENT)
+    passages = corpus_passages(bundled_corpus(), WordPieces(model))
+    pairs, lost = own_pairs(passages, _HELD_PERCENT)
     if lost:
         print(f"{lost} questions no longer have their passage in the corpus and are left out")
+    pairs += general_pairs(passages)
     if data:
         pairs += beir_pairs(data / "sets" / "natural", _HELD_PERCENT)
     return without(pairs, {q.text for q in load_gold(GOLD / "bundled.jsonl")})
@@ -76,13 +93,21 @@ def choose(trainee: Trainee, pairs: Pairs, data: Path | None) -> float:
     rows = []
     for share in SHARES:
         trainee.share = share
-        passages = trainee.encode(pairs.passages)
-        held = recall(trainee.encode([q for q, _ in pairs.held]), passages, [{row} for _, row in pairs.held])
+        held = held_out(trainee, pairs)
         kept = float(np.mean(list(_kept(trainee, data)))) if data else 1.0
         print(f"share {share}: held out recall@1 {held[0]:.3f}, recall@5 {held[1]:.3f}; other sets {kept:.3f}")
         rows.append((held[1], held[0], share, kept))
     plain = rows[0][3]
     return max(row for row in rows if row[3] >= plain - MAY_FORGET)[2]
+
+
+def held_out(trainee: Trainee, pairs: Pairs) -> tuple[float, float]:
+    """Return recall@1 and recall@5 of the held-out questions, over the passages of their collections."""
+    asked = {pairs.corpora[row] for _, row in pairs.held}
+    rows = [row for row in range(len(pairs.passages)) if pairs.corpora[row] in asked]
+    at = {row: n for n, row in enumerate(rows)}
+    queries = trainee.encode([q for q, _ in pairs.held])
+    return recall(queries, trainee.encode([pairs.passages[row] for row in rows]), [{at[row]} for _, row in pairs.held])
 
 
 def recall(queries: Vectors, documents: Vectors, relevant: list[set[int]]) -> tuple[float, float]:

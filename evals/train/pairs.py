@@ -21,10 +21,12 @@ from retrieval.encoder import WordPieces
 from retrieval.errors import GoldError
 from retrieval.fusion import Weights
 from retrieval.lexical import LexicalIndex
+from retrieval.text import plain
 from retrieval.types import Passage, embedded_text
 
 QUERIES = Path(__file__).with_name("queries.jsonl")
 _SHARES = 100
+_EVERY = 5  # passages: titles with their texts cost as much as questions and teach less
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,25 @@ def own_pairs(passages: Iterable[Passage], held_percent: int) -> tuple[Pairs, in
     ]
     found = [(question, row) for question, row in asked if row is not None]
     return _split(list(texts.values()), found, held_percent), len(asked) - len(found)
+
+
+def general_pairs(passages: Iterable[Passage]) -> Pairs:
+    """Return question and answer of each question entry, and title and text of every fifth other passage.
+
+    They are pairs as encoders are first taught with, mixed in so that this is not forgotten.
+    """
+    texts: list[str] = []
+    pairs: list[Pair] = []
+    for number, passage in enumerate(passages):
+        entry, place = passage.entry, passage.locator
+        if entry is not None and entry.part == 1:
+            start, end = (max(0, at - place.span[0]) for at in entry.answer)
+            pairs.append((entry.question, len(texts)))
+            texts.append(plain(passage.text[start:end]))
+        elif entry is None and place.heading and number % _EVERY == 0:
+            pairs.append((f"{place.title}: {place.heading[-1]}", len(texts)))
+            texts.append(plain(passage.text))
+    return Pairs(texts, pairs, [], [0] * len(texts))
 
 
 def beir_pairs(folder: Path, held_percent: int) -> Pairs:

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from evals.gold import GOLD, load_gold
 from evals.train.contrastive import Recipe, Trainee, _batches, train
 from evals.train.encoder import recall
-from evals.train.pairs import QUERIES, Pairs, beir_pairs, without
+from evals.train.pairs import QUERIES, Pairs, beir_pairs, general_pairs, without
 from retrieval import adapter
 from retrieval.models import ModelFiles
+from retrieval.types import Entry, Locator, Passage
 
 STYLES = {"paraphrase", "chatty", "situation", "keywords", "typos", "comparison", "how-to", "follow-up"}
 PASSAGES = ["alpha beta", "gamma delta", "epsilon zeta", "eta theta", "iota kappa", "lam mu", "nu xi", "omicron pi"]
@@ -65,6 +67,37 @@ def test_training_brings_questions_to_their_passages(tiny: ModelFiles, tmp_path:
     adapter.save(tmp_path / "a.safetensors", trainee.changes())
     again = Trainee(ModelFiles("tiny", tiny.folder, (tmp_path / "a.safetensors",)), Recipe(rank=8))
     assert (again.encode(QUESTIONS) * trainee.encode(QUESTIONS)).sum(axis=1).min() > 0.999
+
+
+def test_training_stops_where_held_out_questions_gain_no_more(tiny: ModelFiles) -> None:
+    """This test ensures that the best epoch is kept, and that two without a gain end the training."""
+    trainee = Trainee(tiny, Recipe(rank=8, learning_rate=1e-2, epochs=9, batch=4, twin=2.0))
+    found = iter([0.2, 0.7, 0.6, 0.7])
+    seen: list[NDArray[np.float32]] = []
+
+    def held() -> float:
+        seen.append(trainee.encode(PASSAGES, exact=True))
+        return next(found)
+
+    train(trainee, [(q, i) for i, q in enumerate(QUESTIONS)], PASSAGES, lambda _: None, held=held)
+    assert len(seen) == 4
+    assert np.allclose(trainee.encode(PASSAGES, exact=True), seen[1], atol=1e-5)
+    assert not np.allclose(seen[3], seen[1], atol=1e-3)
+
+
+def test_general_pairs_are_questions_with_answers_and_titles_with_texts() -> None:
+    """This test ensures that the text to be found holds neither the question nor the title."""
+    place = Locator("a.md", "Forests", (10, 60), heading=("Forests", "Bagging"))
+    asked = Passage(
+        "q", "What is it? Trees that vote.", "Forests", place, "qa", entry=Entry("e", "What is it?", (22, 38))
+    )
+    told = [Passage(str(n), f"Text {n}.", "Forests > Bagging", place, "prose") for n in range(10)]
+    pairs = general_pairs([asked, *told])
+    assert [(q, pairs.passages[row]) for q, row in pairs.train] == [
+        ("What is it?", "Trees that vote."),
+        ("Forests: Bagging", "Text 4."),
+        ("Forests: Bagging", "Text 9."),
+    ]
 
 
 def test_what_words_give_need_not_be_learned(tiny: ModelFiles) -> None:
