@@ -135,7 +135,7 @@ class Searcher:
         order = sorted(ids)
         dense, question = self._cosines(order, vector, near, asked)
         rows = [self._rows[i] for i in order]
-        best = np.maximum(dense, self.weights.question * question)
+        best = fusion.dense(dense, question, self.weights)
         lexical = shares[rows]
         key = {"dense": best, "lexical": lexical, "hybrid": fusion.fuse(best, lexical, self.weights)}[mode]
         top = np.argsort(-key, kind="stable")  # `order` is sorted by id, so ties fall to the smaller id
