@@ -11,11 +11,13 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,13 +58,13 @@ class DenseIndex:
     """The Chroma directory of one generation."""
 
     def __init__(self, folder: Path) -> None:
-        import chromadb
-        from chromadb.config import Settings
-
+        chromadb = _chromadb()
         self._folder = folder
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         try:
-            self._client = chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
+            self._client = chromadb.PersistentClient(
+                str(folder), settings=chromadb.Settings(anonymized_telemetry=False)
+            )
             self._passages = self._collection("passages")
             self._questions = self._collection("questions")
         except Exception as error:  # chromadb raises its own, sqlite's and its Rust core's errors
@@ -98,7 +100,7 @@ class DenseIndex:
 
     def close(self) -> None:
         """Release files and memory; an unclosed client holds about 12 handles and 24 MB."""
-        self._client.close()  # type: ignore[attr-defined]
+        self._client.close()
         if self._copy:
             self._copy.cleanup()
 
@@ -191,6 +193,25 @@ class DenseIndex:
 
     def _pages(self, where: Where | None, include: list[str]) -> Iterator[Any]:
         return pages(self._passages, _PAGE, where=dict(where) if where else None, include=include)
+
+
+def _chromadb() -> Any:
+    """Return chromadb, imported without the exporter of its tracing.
+
+    Nothing is traced here, and the exporter brings gRPC along, which would cost every question
+    on the command line 0.2 s and 15 MB. Who imports the exporter later gets the real one.
+    """
+    exporter = "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"
+    if "chromadb" not in sys.modules and exporter not in sys.modules:
+        stand_in: Any = ModuleType(exporter)
+        stand_in.OTLPSpanExporter = None
+        sys.modules[exporter] = stand_in
+    try:
+        import chromadb
+    finally:
+        if getattr(sys.modules.get(exporter), "OTLPSpanExporter", True) is None:
+            del sys.modules[exporter]
+    return chromadb
 
 
 def pages(collection: Any, size: int, **arguments: Any) -> Iterator[Any]:

@@ -27,7 +27,6 @@ _MANY = 5  # passages of one source; further ones lose _CROWD. With four of them
 _CROWD = 0.1  # recall@10 on all bundled gold is .864 without it and .867 with it, which these queries cannot tell apart
 _LOOK = 20  # passages that are looked at for the first ten
 _ELSEWHERE = 0.15  # what a list of references or contents loses: it holds the words of an answer and never one
-_ABOUT = 0.1  # what a heading adds that names just what is asked; evals/README.md has the table
 _LISTS = frozenset(
     (
         "references",
@@ -156,10 +155,11 @@ class Searcher:
         hits = self._folded_hits(found, max(_LOOK, 2 * k))
         if found.mode == "hybrid":
             asked = frozenset(words(found.query))
-            hits = [replace(hit, score=hit.score + _ABOUT * self._about(asked, hit.passage)) for hit in hits]
+            gains = (self.weights.naming * self._naming(asked, hit.passage) for hit in hits)
+            hits = [replace(hit, score=hit.score + gain) for hit, gain in zip(hits, gains, strict=True)]
         return settle(hits)[:k]
 
-    def _about(self, asked: frozenset[str], passage: Passage) -> float:
+    def _naming(self, asked: frozenset[str], passage: Passage) -> float:
         """Return how much of a passage's naming and of the words asked is the same, in [0, 1], rare words for more."""
         place = passage.locator
         named = (

@@ -22,7 +22,14 @@ from retrieval.types import MODES, Mode
 BEIR_SETS = ("natural", *files.QA_SETS, "xquad_en", "anthropic_docs", "squad_v2_dev")
 MEASURES = ("recall@1", "recall@5", "recall@10", "nDCG@10")
 _TITLED = ("xquad_en", "anthropic_docs")  # collections whose documents have titles to leave out
-_PARTS = ("all of it", "without fusion (dense)", "without fusion (lexical)", "without context", "without question")
+_PARTS = (
+    "all of it",
+    "without fusion (dense)",
+    "without fusion (lexical)",
+    "without context",
+    "without naming",
+    "without question",
+)
 
 Score = Callable[[Library, Mode], list[float]]
 
@@ -87,12 +94,12 @@ def _with_and_without(subject: _Subject) -> Iterator[list[float] | None]:
         yield subject.score(library, mode)
     with rebuild(library, "without-context", lambda passage: replace(passage, context="")) as bare:
         yield subject.score(bare, "hybrid")
-    if not library.manifest.questions:
-        yield None
-        return
     searcher = library.searcher
-    weights, searcher.weights = searcher.weights, replace(searcher.weights, question=0.0)
+    weights = searcher.weights
+    searcher.weights = replace(weights, naming=0.0)
     yield subject.score(library, "hybrid")
+    searcher.weights = replace(weights, question=0.0)
+    yield subject.score(library, "hybrid") if library.manifest.questions else None
     searcher.weights = weights
 
 
