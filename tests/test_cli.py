@@ -69,6 +69,21 @@ def test_ingest_ask_search_topics_related_status(prep: Prep, notes: Path, tmp_pa
     assert all(check["ok"] for check in output(prep("doctor", "--json")))
 
 
+def test_a_question_loads_no_more_than_it_needs(prep: Prep, home: Home, notes: Path) -> None:
+    """This test ensures a fast start: what trains, reads files, traces or computes at large is not even imported."""
+    prep("ingest", notes)
+    heavy = ["torch", "sentence_transformers", "transformers", "scipy", "bm25s", "grpc", "pypdf", "streamlit"]
+    code = (
+        "import sys; from ui.cli import app\n"
+        "app(['ask', 'what is dropout'], standalone_mode=False)\n"
+        f"print('loaded', sorted(set({heavy}) & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(home), timeout=120, check=True)
+    assert "Dropout sets each activation to zero" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded []"
+
+
 def test_ingest_tells_its_steps_as_json(prep: Prep, notes: Path) -> None:
     """This test ensures that a program can follow an ingest: every line of stderr is an event, stdout the report."""
     done = prep("ingest", notes, "--events", "--json")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -93,14 +91,3 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     """This test ensures that any folder is not taken for a model."""
     with pytest.raises(EncoderError, match="no model weights"):
         open_encoder(str(tmp_path), tmp_path)
-
-
-def test_a_question_needs_neither_torch_nor_sentence_transformers(encoders: Path, encoder: Encoder) -> None:
-    """This test ensures that encoding a query starts fast: the heavy libraries are not even imported."""
-    code = (
-        "import sys; from pathlib import Path; from retrieval.encoder import open_encoder\n"
-        f"open_encoder({DEFAULT_MODEL!r}, Path({str(encoders)!r})).encode_query('why')\n"
-        "print(sorted({'torch', 'sentence_transformers', 'transformers'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
