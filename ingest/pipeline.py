@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ingest.documents import Columns
 from ingest.plan import Plan, make_plan, removal_plan
 from ingest.reading import Reading, Task
 from ingest.workers import Workers
-from ingest.writer import Change, Progress, encoded_texts, write_generation
+from ingest.writer import Change, Progress, encoded_texts, warm_up, write_generation
 from retrieval.encoder import Encoder, open_encoder
 from retrieval.errors import FingerprintError, IndexCorruptError, IndexMissingError, ReadError
 from retrieval.manifest import Manifest, SourceRecord, sort_records
@@ -164,7 +165,8 @@ def _read_all(home: Store, plan: Plan, model: str, progress: Progress) -> tuple[
     outcomes: dict[str, Reading | str] = {}
     if not tasks:
         return outcomes, open_encoder(model, home.encoders), 0
-    with Workers(find_model(model), tasks) as workers:
+    with Workers(find_model(model), tasks) as workers, ThreadPoolExecutor(1) as beside:
+        beside.submit(warm_up)
         encoder = open_encoder(model, home.encoders)
         with VectorCache(home.path / "vectors.sqlite", encoder) as cache:
             waiting: list[str] = []

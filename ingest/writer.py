@@ -18,8 +18,8 @@ from ingest.documents import Document
 from retrieval import topics
 from retrieval.encoder import Encoder, Vectors
 from retrieval.errors import IndexCorruptError
-from retrieval.index import PassageIndex
-from retrieval.lexical import LexicalIndex, saved_ids
+from retrieval.index import PassageIndex, load_chromadb
+from retrieval.lexical import LexicalIndex, load_bm25s, saved_ids
 from retrieval.manifest import Manifest, SourceRecord
 from retrieval.store import Store
 from retrieval.types import Passage, embedded_text
@@ -52,6 +52,12 @@ class Written:
     name: str
     passages: int
     encoded: int
+
+
+def warm_up() -> None:
+    """Import what writing needs, most of a second's work, so that it can be done beside reading."""
+    load_chromadb()
+    load_bm25s()
 
 
 def write_generation(home: Store, encoder: Encoder, change: Change, *, fresh: bool, progress: Progress) -> Written:

@@ -58,7 +58,7 @@ class DenseIndex:
     """The Chroma directory of one generation."""
 
     def __init__(self, folder: Path) -> None:
-        chromadb = _chromadb()
+        chromadb = load_chromadb()
         self._folder = folder
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         try:
@@ -195,7 +195,7 @@ class DenseIndex:
         return pages(self._passages, _PAGE, where=dict(where) if where else None, include=include)
 
 
-def _chromadb() -> Any:
+def load_chromadb() -> Any:
     """Return chromadb, imported without the exporter of its tracing.
 
     Nothing is traced here, and the exporter brings gRPC along, which would cost every question

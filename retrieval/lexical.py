@@ -166,11 +166,16 @@ def _load_postings(folder: Path, size: int) -> Postings:
     )
 
 
-def _save_field(folder: Path, field: Bm25) -> None:
-    """Write a field as bm25s does, so that its library can open it."""
+def load_bm25s() -> Any:
+    """Return bm25s, imported at its first use."""
     import bm25s
 
-    index = bm25s.BM25(k1=K1, b=B, method="lucene")
+    return bm25s
+
+
+def _save_field(folder: Path, field: Bm25) -> None:
+    """Write a field as bm25s does, so that its library can open it."""
+    index = load_bm25s().BM25(k1=K1, b=B, method="lucene")
     index.scores = {"data": field.scores, "indices": field.rows, "indptr": field.starts, "num_docs": field.size}
     index.vocab_dict = field.vocabulary
     index.nonoccurrence_array = None
