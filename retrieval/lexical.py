@@ -40,7 +40,7 @@ STOP_WORDS = frozenset(
     "a an the and or but if then so of to in on at by for from with about as into than that this these those it its "
     "is are was were be been being am do does did doing have has had having will would shall should can could may "
     "might must i me my we us our you your he she they them their his her what which who whom whose how why when "
-    "where there here not no nor very just also too s t d ll m re ve".split()
+    "where there here not no nor very just also too use used using s t d ll m re ve".split()
 )
 
 
