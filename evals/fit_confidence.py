@@ -77,7 +77,7 @@ def fit(data: Sample) -> tuple[confidence.Model, Floats]:
 
 def choose_threshold(probabilities: Floats, labels: Floats) -> float:
     """Return the threshold that the target share of answerable questions reaches, an interpolated quantile."""
-    return float(round(float(np.quantile(probabilities[labels == 1], 1 - TARGET_ANSWERED)), 4))
+    return round(float(np.quantile(probabilities[labels == 1], 1 - TARGET_ANSWERED)), 4)
 
 
 def write(model: confidence.Model, path: Path) -> None:

@@ -61,9 +61,9 @@ class Bm25:
         return 0 if number is None else int(self.starts[number + 1] - self.starts[number])
 
     def shares(self, tokens: list[str]) -> Floats:
-        """Return the score of every row over the mean of the best and of the most that any row could reach, in [0, 1].
+        """Return the score of every row as a share in [0, 1]; a token that is asked twice counts twice.
 
-        A token that is asked twice counts twice.
+        It is the score over the geometric mean of the best row's and of the most that any row could reach.
         """
         scores = np.zeros(self.size, dtype=np.float32)
         for number in (self.vocabulary[t] for t in tokens if t in self.vocabulary):

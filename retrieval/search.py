@@ -155,19 +155,16 @@ class Searcher:
         hits = self._folded_hits(found, max(_LOOK, 2 * k))
         if found.mode == "hybrid":
             asked = frozenset(words(found.query))
-            gains = (self.weights.naming * self._naming(asked, hit.passage) for hit in hits)
-            hits = [replace(hit, score=hit.score + gain) for hit, gain in zip(hits, gains, strict=True)]
+            hits = [replace(hit, score=hit.score + self._naming(asked, hit.passage)) for hit in hits]
         return settle(hits)[:k]
 
     def _naming(self, asked: frozenset[str], passage: Passage) -> float:
-        """Return how much of a passage's naming and of the words asked is the same, in [0, 1], rare words for more."""
-        place = passage.locator
+        """Return what a passage gains by how like its naming is to the words asked, rare words counting for more."""
+        title = passage.locator.title
         named = (
-            [passage.entry.question]
-            if passage.entry
-            else [place.title, f"{place.title} {' '.join(place.heading[-1:])}"]
+            (passage.entry.question,) if passage.entry else (title, " ".join((title, *passage.locator.heading[-1:])))
         )
-        return max(self._likeness(asked, frozenset(words(name))) for name in named)
+        return self.weights.naming * max(self._likeness(asked, frozenset(words(name))) for name in named)
 
     def _likeness(self, a: frozenset[str], b: frozenset[str]) -> float:
         """Return the weighted Jaccard index of two sets of words, inverse document frequencies being the weights."""

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from retrieval.errors import GoneError, QueryError, ServerError
+from retrieval.index import load_chromadb
 
 T = TypeVar("T")
 
@@ -182,11 +183,10 @@ class Table:
 
 
 def _client(address: Address, timeout: float) -> Any:
-    import chromadb
     import httpx
-    from chromadb.config import Settings
 
-    settings = Settings(anonymized_telemetry=False)
+    chromadb = load_chromadb()
+    settings = chromadb.Settings(anonymized_telemetry=False)
     headers: dict[str, str] = {}
     if address.token is not None:
         cloud = (urlsplit(address.url).hostname or "").endswith(_CLOUD)

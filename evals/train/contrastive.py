@@ -114,23 +114,16 @@ class Trainee:
             module.set_scale("default", value)
         self._share = value
 
-    def encode(
-        self, texts: Sequence[str], limit: int | None = None, *, batch: int = 16, exact: bool = False
-    ) -> Vectors:
-        """Return unit vectors `(n, dimensions)` in the order of `texts`, each read up to `limit` word pieces."""
+    def encode(self, texts: Sequence[str], *, exact: bool = False) -> Vectors:
+        """Return unit vectors `(n, dimensions)` in the order of `texts`, each read as far as the model reads."""
         import torch
 
+        if not texts:
+            return np.empty((0, 0), dtype=np.float32)
         self.network.eval()
-        rows = self.ids(texts, limit or self.model.max_tokens)
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i]), reverse=True)
-        out: Vectors | None = None
         with torch.inference_mode():
-            for start in range(0, len(order), batch):
-                part = order[start : start + batch]
-                vectors = self.forward([rows[i] for i in part], exact=exact).cpu().numpy()
-                out = np.empty((len(texts), vectors.shape[1]), dtype=np.float32) if out is None else out
-                out[part] = vectors
-        return np.empty((0, 0), dtype=np.float32) if out is None else out
+            vectors: Vectors = self.forward(self.ids(texts, self.model.max_tokens), exact=exact).cpu().numpy()
+        return vectors
 
     def changes(self) -> dict[str, tuple[Vectors, Vectors]]:
         """Return what was learned as `(A, B)` for each weight, scale and share folded into B."""
@@ -178,7 +171,7 @@ def train(
     total = recipe.epochs * sum(1 for _ in _cut(list(asked), corpora, recipe.batch))
     rise = max(1, round(recipe.warm_up * total))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / rise, 1 - s / total))
-    best = (-1.0, 0, [p.detach().clone() for p in parameters])
+    best = _Best(parameters)
     started = time.monotonic()
     for epoch in range(recipe.epochs):
         trainee.network.train()
@@ -207,13 +200,33 @@ def train(
             continue
         found = held()
         report(f"{told}, held out {found:.4f}")
-        if found > best[0]:
-            best = (found, epoch, [p.detach().clone() for p in parameters])
-        elif epoch - best[1] >= recipe.patience:
+        if best.epochs_since(found) >= recipe.patience:
             break
-    if held is not None:
+    best.restore()
+
+
+class _Best:
+    """The parameters as they were when they scored best; what never was scored stays as it is."""
+
+    def __init__(self, parameters: Sequence[Any]) -> None:
+        self._parameters = parameters
+        self._values: list[Any] = []
+        self._score = -1.0
+        self._since = 0
+
+    def epochs_since(self, score: float) -> int:
+        """Take the score of an epoch; return how many epochs ago the best one was."""
+        self._since += 1
+        if score > self._score:
+            self._score, self._since = score, 0
+            self._values = [p.detach().clone() for p in self._parameters]
+        return self._since
+
+    def restore(self) -> None:
+        import torch
+
         with torch.no_grad():
-            for parameter, value in zip(parameters, best[2], strict=True):
+            for parameter, value in zip(self._parameters, self._values, strict=False):
                 parameter.copy_(value)
 
 
