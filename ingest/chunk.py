@@ -123,7 +123,7 @@ class _Chunker:
                     position = end
             runs = [r for run in _balanced(pieces, budget) for r in self._halved(run, entry)]
             spans = [(run[0].span[0], run[-1].span[1]) for run in runs]
-        record = Entry(entry_id, entry.question, entry.answer, 1, len(spans), entry.difficulty)
+        record = Entry(entry_id, entry.question, entry.answer, 1, len(spans), entry.difficulty, entry.phrasings)
         for part, span in enumerate(spans, 1):
             where = context if part == 1 else self._context((*entry.heading, entry.question))
             made = self._passage(span, where, entry.heading, "qa", entry.page)

@@ -50,7 +50,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class QuestionEntry:
-    """A question with the span of its reference answer, and of both together."""
+    """A question with the span of its reference answer, and of both together; `phrasings` are other ways to ask it."""
 
     question: str
     span: Span
@@ -60,6 +60,7 @@ class QuestionEntry:
     page: int | None = None
     lines: tuple[int, int] | None = None
     difficulty: str = ""
+    phrasings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 The shapes are those people use: a heading that asks (or that is numbered or marked `Q:`
 among headings that ask), a bold question, a `<summary>` that asks, a numbered list item
-that asks and goes on. A question with no answer is no entry.
+that asks and goes on. A question with no answer is no entry. A comment after the answer,
+`<!-- phrasings: ... -->`, gives other ways to ask it, one a line or divided by bars.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ _PLACEHOLDER = re.compile(
     r"^\W*(?:answers?(?: here| goes here| coming soon)?|todo|tbd|tba|n/?a|coming soon|wip)?\W*$", re.I
 )
 _DIFFICULTY = re.compile(r"\s*[(\[](?:★|☆|\*|easy|medium|hard)[^)\]]*[)\]]\s*$", re.I)
+_PHRASINGS = re.compile(r"<!--\s*phrasings:(.*?)-->", re.S | re.I)
+_BETWEEN = re.compile(r"[\r\n|]+")
+_BULLET = re.compile(r"^\s*[-*•]\s+")
 _MIN_NUMBERED = 3
 
 
@@ -74,11 +78,21 @@ def find_entries(
             continue
         path = next((headings[node.span] for node in nodes[question.at :] if node.span in headings), ())
         path = tuple(h for h in path if h != question.question and _strip(h) != question.question)
-        found.append(QuestionEntry(question.question, (question.start, answer[1]), answer, path))
+        said = tuple(p for node in nodes[question.at : stop] for p in _said(node))
+        found.append(QuestionEntry(question.question, (question.start, answer[1]), answer, path, phrasings=said))
     found.extend(_listed(nodes, headings, text, [entry.span for entry in found]))
     found.sort(key=lambda entry: entry.span)
     warnings = (f"{unanswered} questions without an answer",) if unanswered else ()
     return tuple(found), warnings
+
+
+def phrasings(text: str) -> tuple[str, ...]:
+    """Return the ways to ask a question that stand in a text: one a line, or divided by bars."""
+    return tuple(said for line in _BETWEEN.split(text) if (said := one_line(_BULLET.sub("", line))))
+
+
+def _said(node: Node) -> tuple[str, ...]:
+    return tuple(said for comment in _PHRASINGS.findall(node.html) for said in phrasings(comment))
 
 
 def _questions(nodes: Sequence[Node], text: str) -> Iterator[_Asked]:

@@ -120,8 +120,13 @@ def _write_dense(
 
 
 def encoded_texts(passages: Sequence[Passage]) -> list[str]:
-    """Return what is encoded for passages: the text of each, then the question of each entry."""
-    return [*(embedded_text(p) for p in passages), *(p.entry.question for p in entries(passages) if p.entry)]
+    """Return what is encoded for passages: the text of each, the question of each entry, then all phrasings."""
+    asked = [p.entry for p in entries(passages) if p.entry]
+    return [
+        *(embedded_text(p) for p in passages),
+        *(entry.question for entry in asked),
+        *(phrasing for entry in asked for phrasing in entry.phrasings),
+    ]
 
 
 def entries(passages: Sequence[Passage]) -> list[Passage]:
@@ -140,7 +145,31 @@ def _add(dense: PassageIndex, cache: VectorCache, passages: Sequence[Passage], p
 
     vectors = cache.encode(texts, count)
     dense.add(passages, vectors[: len(passages)])
-    dense.add_questions([p.id for p in entries(passages)], vectors[len(passages) :])
+    asked = entries(passages)
+    sizes = [len(p.entry.phrasings) if p.entry else 0 for p in asked]
+    first = len(passages) + len(asked)
+    dense.add_questions([p.id for p in asked], question_vectors(vectors[len(passages) : first], vectors[first:], sizes))
+
+
+def question_vectors(questions: Vectors, phrasings: Vectors, sizes: Sequence[int]) -> Vectors:
+    """Return a unit vector for each question, halfway to the middle of its phrasings where there are any.
+
+    `questions` is `(n, dimensions)`; `phrasings` are those of all questions in order, `sizes` how
+    many are of each.
+    """
+    out = questions.copy()
+    end = 0
+    for row, size in enumerate(sizes):
+        start, end = end, end + size
+        if size:
+            out[row] = _unit(questions[row] + _unit(phrasings[start:end].mean(axis=0)))
+    return out
+
+
+def _unit(vector: Vectors) -> Vectors:
+    length = float(np.linalg.norm(vector))
+    unit: Vectors = vector / length if length else vector
+    return unit
 
 
 def write_lexical(

@@ -299,5 +299,10 @@ def _passage(id_: str, text: str, record: Mapping[str, Any]) -> Passage:
         locator=locator,
         kind=record["kind"],
         topics=tuple(record["topics"]),
-        entry=Entry(**{**entry, "answer": tuple(entry["answer"])}) if entry else None,
+        entry=_entry(entry) if entry else None,
     )
+
+
+def _entry(record: Mapping[str, Any]) -> Entry:
+    phrasings = tuple(record.get("phrasings", ()))  # an index made before there were any has none
+    return Entry(**{**record, "answer": tuple(record["answer"]), "phrasings": phrasings})

@@ -50,7 +50,8 @@ class Entry:
     """The question entry a passage is, or is a part of; all parts of one entry share its `id`.
 
     `answer` is the span of the whole reference answer in the extracted text; `difficulty` is
-    the word its author gave ("easy", "senior"), "" where there is none.
+    the word its author gave ("easy", "senior"), "" where there is none; `phrasings` are other
+    ways to ask the question, by which it is found and which are never cited.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Entry:
     part: int = 1
     parts: int = 1
     difficulty: str = ""
+    phrasings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,14 +65,16 @@ def corpus_passages(folder: Path, pieces: WordPieces) -> list[Passage]:
     return [p for item in found for p in read_passages(Task(item.file, item.relative), pieces).passages]
 
 
-def own_pairs(passages: Iterable[Passage], held_percent: int) -> tuple[Pairs, int]:
-    """Return the project's questions over its own corpus, and how many no longer have their passage."""
+def own_pairs(passages: Sequence[Passage], held_percent: int) -> tuple[Pairs, int]:
+    """Return the project's questions over its own corpus, and how many no longer have their passage.
+
+    They are those of queries.jsonl and the phrasings of the corpus's question entries.
+    """
     texts: dict[str, str] = {content_id(p): embedded_text(p) for p in passages}
     rows = {id_: row for row, id_ in enumerate(texts)}
-    asked = [
-        (r["text"], rows.get(r["passage"])) for r in map(json.loads, QUERIES.read_text(encoding="utf-8").splitlines())
-    ]
-    found = [(question, row) for question, row in asked if row is not None]
+    asked = [(r["text"], r["passage"]) for r in map(json.loads, QUERIES.read_text(encoding="utf-8").splitlines())]
+    asked += [(text, content_id(p)) for p in passages if p.entry and p.entry.part == 1 for text in p.entry.phrasings]
+    found = [(question, rows[id_]) for question, id_ in asked if id_ in rows]
     return _split(list(texts.values()), found, held_percent), len(asked) - len(found)
 
 

@@ -15,6 +15,7 @@ import yaml
 
 from ingest.decode import read_text
 from ingest.documents import Columns, Document, QuestionEntry, line_starts
+from ingest.entries import phrasings
 from retrieval.errors import ReadError
 from retrieval.text import one_line
 
@@ -22,8 +23,9 @@ QUESTION = ("question", "q", "prompt", "title", "front")
 ANSWER = ("answer", "a", "reference_answer", "reference", "solution", "response", "back")
 TOPICS = ("category", "topic", "section", "subject", "deck", "tags", "topics", "keywords")
 DIFFICULTY = ("difficulty", "level")
+PHRASINGS = "phrasings"
 LISTS = ("questions", "entries", "items", "bank", "cards", "data")
-_LEFT_OUT = {"id", "guide", "difficulty", "level", "source", "url", "link", "related"}
+_LEFT_OUT = {"id", "guide", *DIFFICULTY, PHRASINGS, "source", "url", "link", "related"}
 
 
 def read_yaml_bank(path: Path, columns: Columns = ()) -> Document:
@@ -82,6 +84,7 @@ def bank_document(
                 topics=tuple(dict.fromkeys(t for name in TOPICS for t in _texts(names.get(name)))),
                 lines=where,
                 difficulty=one_line(_field(names, DIFFICULTY)).casefold(),
+                phrasings=_phrasings(names.get(PHRASINGS)),
             )
         )
         parts.append(laid)
@@ -158,6 +161,10 @@ def _notes(names: Mapping[str, Any]) -> Iterator[str]:
             yield f"{label}:\n" + "\n".join(f"- {one_line(str(v))}" for v in value)
         elif isinstance(value, str) and value.strip():
             yield f"{label}: {value.strip()}"
+
+
+def _phrasings(value: Any) -> tuple[str, ...]:
+    return phrasings("\n".join(map(str, value)) if isinstance(value, list) else str(value or ""))
 
 
 def _texts(value: Any) -> list[str]:

@@ -29,6 +29,8 @@ BANKS = {
     "basics-deep-learning": 50,
     "basics-statistics": 50,
     "basics-llm-and-systems": 50,
+    "basics-coding-and-career": 20,
+    "misconceptions": 45,
 }
 
 

@@ -17,7 +17,7 @@ from retrieval import Library
 from retrieval.encoder import Encoder
 from retrieval.manifest import Manifest
 from retrieval.store import Home
-from retrieval.types import Answer, embedded_text
+from retrieval.types import Answer, Passage, embedded_text
 from tests.evals.gold_checks import LOW_OVERLAP, SLICES, UNANSWERABLE_SLICES, breaches, lowest_overlap, rows
 from tests.invariants import check_answer, check_generation, check_hits
 
@@ -62,6 +62,17 @@ def test_the_corpus_is_indexed_whole(built: tuple[Home, Report], encoder: Encode
         texts = [embedded_text(p) for p in library.searcher.dense.all_passages()]
     assert max(encoder.count_tokens(texts)) + 2 <= encoder.max_tokens
     assert {r.kind for r in Manifest.read(home.current()).sources} == {"guide", "bank", "paper"}
+
+
+def test_phrasings_are_many_and_no_gold(bundled: Library, gold: list[Question]) -> None:
+    """This test ensures that the corpus does not carry the questions that it is measured by."""
+    phrasings = [text.casefold() for p in _entries(bundled) if p.entry for text in p.entry.phrasings]
+    assert len(phrasings) > 4_000
+    assert not set(phrasings) & {q.text.casefold().strip() for q in gold}
+
+
+def _entries(library: Library) -> list[Passage]:
+    return [p for p in library.searcher.dense.all_passages() if p.entry and p.entry.part == 1]
 
 
 def test_the_gold_is_large_mixed_and_split(gold: list[Question], unanswerable: list[Question]) -> None:

@@ -40,6 +40,14 @@ def test_further_fields_become_text_under_the_answer(tmp_path: Path) -> None:
     assert document.text[entry.answer[1] : entry.span[1]] == "\n\nL4: basic\nL5: better\n\nStrong:\n- says c"
 
 
+@pytest.mark.parametrize("given", ["[why is a, 'how come: a']", '"why is a | how come: a"', '"why is a\\nhow come: a"'])
+def test_phrasings_are_read_and_not_cited(tmp_path: Path, given: str) -> None:
+    """This test ensures that other ways to ask, in a list, on lines or between bars, are no part of the text."""
+    document = read_yaml_bank(write(tmp_path, f"- question: Why a?\n  answer: Because b.\n  phrasings: {given}\n"))
+    assert document.entries[0].phrasings == ("why is a", "how come: a")
+    assert document.text == "Why a?\n\nBecause b."
+
+
 @pytest.mark.parametrize("text", ["a: 1\n", "- just\n- words\n", "questions:\n  - question: no answer?\n", "42\n", ""])
 def test_what_is_no_bank_is_refused_with_what_was_looked_for(tmp_path: Path, text: str) -> None:
     """This test ensures that a settings file is not taken for questions."""

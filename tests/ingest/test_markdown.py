@@ -127,6 +127,22 @@ def test_an_answer_ends_with_its_section() -> None:
     assert asked(document) == [("What is a?", "A one.\n\n### Detail\n\nMore.")]
 
 
+def test_phrasings_stand_in_a_comment_after_the_answer() -> None:
+    """This test ensures that other ways to ask are read for their own question, and are no text."""
+    text = (
+        "## What is a?\n\nOne.\n\nTwo.\n\n<!-- phrasings:\n- tell me about *a*\n- a, what is it\n-->\n\n"
+        "## What is b?\n\nThree.\n\n<!-- a note -->\n\n## What is c?\n\nFour.\n\n<!-- phrasings: c | c, please -->\n"
+    )
+    document = parse_markdown(text, "notes")
+    assert [entry.phrasings for entry in document.entries] == [
+        ("tell me about a", "a, what is it"),
+        (),
+        ("c", "c, please"),
+    ]
+    assert asked(document) == [("What is a?", "One.\n\nTwo."), ("What is b?", "Three."), ("What is c?", "Four.")]
+    assert not any("phrasings" in text[slice(*block.span)] for block in document.blocks)
+
+
 @given(st.text(alphabet=st.sampled_from("ab #*-|`$?\n\r>1.<é[]()"), max_size=300))
 def test_any_text_gives_spans_inside_it(text: str) -> None:
     """This test ensures that no Markdown, however odd, breaks the spans."""

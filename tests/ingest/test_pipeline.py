@@ -63,6 +63,23 @@ def test_a_changed_file_keeps_the_vectors_of_its_unchanged_passages(
     check_generation(store)
 
 
+def test_phrasings_bring_an_entry_nearer(store: Store, tmp_path: Path) -> None:
+    """This test ensures that other ways to ask count as soon as they are written, and change nothing else."""
+    note = tmp_path / "folder" / "note.md"
+    note.parent.mkdir()
+    asked = "my scores collapse on fresh records"
+    plain = "## What is overfitting?\n\nA model that fits the noise of its training set generalizes badly.\n"
+    near = []
+    for text in (plain, f"{plain}\n<!-- phrasings: fine in the lab, useless on monday -->\n"):
+        note.write_text(text, encoding="utf-8")
+        ingest(store, [note.parent])
+        with Library(store) as library:
+            (hit,) = library.search(asked, 1, mode="dense")
+            near.append((hit.scores.dense, hit.passage.id, hit.passage.text))
+    assert near[1][0] > near[0][0]
+    assert near[1][1:] == near[0][1:]
+
+
 def test_a_moved_file_embeds_nothing(store: Store, notes: Path, ingest_notes: Ingest) -> None:
     """This test ensures that a rename is seen by content."""
     ingest_notes()
