@@ -15,8 +15,8 @@ def area_titles(roots: Iterable[Path]) -> dict[str, str]:
     titles: dict[str, str] = {}
     for root in roots:
         try:
-            data = yaml.safe_load((root / FILE_NAME).read_text(encoding="utf-8"))
+            data = yaml.load((root / FILE_NAME).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
             titles.update((str(area["id"]), str(area["title"])) for area in data["areas"])
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError):
             continue  # the tree then takes the names of the folders
     return titles

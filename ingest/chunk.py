@@ -10,11 +10,12 @@ where it fits and otherwise several parts that all know their question.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
-from ingest.documents import Block, Document, QuestionEntry, Span, passage_kind
+from ingest.documents import Block, Document, QuestionEntry, Span, covering, passage_kind
 from retrieval.text import one_line, plain, sentences
 from retrieval.types import Entry, Locator, Passage, PassageKind, embedded_text, passage_id
 
@@ -58,8 +59,9 @@ class _Chunker:
         self.room = max_tokens - _SPECIAL_TOKENS
 
     def run(self) -> list[Passage]:
-        taken = [entry.span for entry in self.document.entries]
-        outside = [b for b in self.document.blocks if not any(a <= b.span[0] < e for a, e in taken)]
+        taken = sorted(entry.span for entry in self.document.entries)
+        is_taken = covering(taken)
+        outside = [b for b in self.document.blocks if not is_taken(b.span[0])]
         passages = [p for group in self._sections(outside, taken) for p in self._pack(group)]
         passages.extend(p for entry in self.document.entries for p in self._entry(entry))
         passages = [p for p in passages if any(c.isalnum() for c in plain(p.text))]
@@ -114,7 +116,8 @@ class _Chunker:
             spans = [entry.span]
         else:
             budget = self._budget(self._context((*entry.heading, entry.question)))
-            inner = [b for b in self.document.blocks if entry.answer[0] <= b.span[0] < entry.span[1]]
+            first, last = (bisect_left(self.document.blocks, at, key=_start) for at in (entry.answer[0], entry.span[1]))
+            inner = self.document.blocks[first:last]
             pieces: list[_Piece] = []
             position = entry.span[0]
             for start, end, units, block in self._inner_spans(entry, inner):
@@ -215,7 +218,13 @@ def _own_path(block: Block, text: str) -> tuple[str, ...]:
 
 
 def _between(before: Block, after: Block, taken: Sequence[Span]) -> bool:
-    return any(before.span[1] <= start < after.span[0] for start, _ in taken)
+    """Tell whether one of the sorted spans starts between two blocks."""
+    n = bisect_left(taken, (before.span[1], 0))
+    return n < len(taken) and taken[n][0] < after.span[0]
+
+
+def _start(block: Block) -> int:
+    return block.span[0]
 
 
 def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

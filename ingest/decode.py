@@ -10,7 +10,7 @@ MAX_TEXT_BYTES = 64 * 2**20
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file, newlines untouched: UTF-8 if it is, else the encoding that is detected.
+    """Return the text of a file, newlines untouched, without a byte order mark, as `decode` tells its encoding.
 
     Raises ReadError for binary content and for files over MAX_TEXT_BYTES.
     """
@@ -22,21 +22,42 @@ def read_text(path: Path) -> str:
 
 
 def decode(data: bytes, name: str) -> str:
-    """Return bytes as text. Raises ReadError, naming the file, where they are no text."""
+    """Return bytes as text: UTF-8 if they are, stray bytes replaced, else the encoding that is detected.
+
+    Raises ReadError, naming the file, where they are no text.
+    """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        from charset_normalizer import from_bytes
-
-        best = None if _looks_binary(data) else from_bytes(data).best()
+        best = None if _looks_binary(data) else _nearly_utf8(data) or _detected(data)
         if best is None:
             raise ReadError(
                 f"{name}: this is a binary file or in no known encoding; convert it to UTF-8 or remove it"
             ) from None
-        text = str(best)
+        text = best
+    text = text.removeprefix("\ufeff")
     if "\0" in text or _control_share(text) > 0.02:
         raise ReadError(f"{name}: this is a binary file, not text; rename it to its real type or remove it")
     return text
+
+
+def _nearly_utf8(data: bytes) -> str | None:
+    """Return text with a replacement mark for each stray byte, None where they are more than half of its other marks.
+
+    Of the letters over ASCII in other encodings hardly any make a valid sequence, so one pasted
+    byte among a few UTF-8 letters tells, and detection would turn all of those into others.
+    """
+    text = data.decode("utf-8", "replace")
+    beyond = len(text) - len(text.encode("ascii", "ignore"))
+    stray = text.count("\ufffd") - data.count("\ufffd".encode())
+    return text if 2 * stray <= beyond - stray else None
+
+
+def _detected(data: bytes) -> str | None:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(data).best()
+    return None if best is None else str(best)
 
 
 def _looks_binary(data: bytes) -> bool:

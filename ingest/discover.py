@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pathspec
 
+from ingest.areas import FILE_NAME as AREAS_FILE
+from ingest.areas import area_titles
 from retrieval.errors import ReadError
 from retrieval.manifest import SourceRecord
 
@@ -42,7 +44,8 @@ class Found:
 def find_files(root: Path) -> list[Found]:
     """Return the regular files under a root, sorted, ignored ones left out; a file is a root of its own.
 
-    Links that lead out of the root are not followed. Raises ReadError where nothing is there.
+    Links that lead out of the root are not followed, and the file that names its areas is no
+    material. Raises ReadError where nothing is there, or a line of .prepignore is no pattern.
     """
     if not root.exists():
         raise ReadError(f"{root}: no such file or folder; check the path")
@@ -51,7 +54,8 @@ def find_files(root: Path) -> list[Found]:
     if not root.is_dir():
         raise ReadError(f"{root}: neither a file nor a folder; give a path to your notes")
     base = root.resolve()
-    return sorted(_walk(base, _rules(base)), key=lambda f: f.relative)
+    found = sorted(_walk(base, _rules(base)), key=lambda f: f.relative)
+    return [f for f in found if f.relative != AREAS_FILE or not area_titles([base])]
 
 
 def _rules(base: Path) -> pathspec.GitIgnoreSpec:
@@ -59,7 +63,10 @@ def _rules(base: Path) -> pathspec.GitIgnoreSpec:
     own = base / IGNORE_FILE
     if own.is_file():
         lines += own.read_text(encoding="utf-8", errors="replace").splitlines()
-    return pathspec.GitIgnoreSpec.from_lines(lines)
+    try:
+        return pathspec.GitIgnoreSpec.from_lines(lines)
+    except ValueError as error:
+        raise ReadError(f"{own}: {error}; mend or remove that line") from error
 
 
 def _walk(base: Path, rules: pathspec.GitIgnoreSpec) -> Iterator[Found]:

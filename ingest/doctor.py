@@ -13,7 +13,7 @@ from retrieval.errors import IndexCorruptError, IndexMissingError, PrepdeskError
 from retrieval.index import DenseIndex
 from retrieval.lexical import LexicalIndex
 from retrieval.manifest import FILE_NAME, Manifest
-from retrieval.models import find_model, model_fingerprint
+from retrieval.models import DEFAULT_MODEL, find_model, model_fingerprint
 from retrieval.store import Home, Store
 from retrieval.types import passage_id
 from retrieval.vectors import kept_vectors
@@ -21,6 +21,7 @@ from retrieval.vectors import kept_vectors
 _LOW_SPACE = 500 * 2**20
 _NEEDS_READING = ("vectors", "texts")
 _FIX = "run: prep doctor --fix"
+_ANEW = "prep ingest --rebuild FOLDER, with your own folders"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def examine(store: Store, *, fix: bool = False) -> list[Finding]:
 
 def _examine_home(home: Home, *, fix: bool) -> list[Finding]:
     if not home.generations.is_dir():
-        raise IndexMissingError(f"there is no index at {home.path}; run: prep ingest")
+        home.current()  # raises: there is no index, or the home is no folder
     if not fix:
         return list(_checks(home, fix=False))
     with home.writing():
@@ -99,7 +100,7 @@ def _pointer(home: Home, *, fix: bool) -> Finding:
     except (IndexCorruptError, IndexMissingError) as error:
         complete = [p for p in _generations(home) if _reads(p)]
         if not complete:
-            return Finding("live generation", False, "no complete generation is left; run: prep ingest --rebuild")
+            return Finding("live generation", False, f"no complete generation is left; run: {_ANEW}")
         if not fix:
             return Finding(
                 "live generation", False, f"{error}; generation {complete[-1].name} is complete: run: prep doctor --fix"
@@ -178,7 +179,7 @@ def encoder_finding(manifest: Manifest) -> Finding:
     try:
         ours = model_fingerprint(find_model(manifest.model))
     except PrepdeskError as error:
-        return Finding("encoder", False, str(error))
+        return Finding("encoder", False, f"{error}; or run: prep ingest --rebuild --model {DEFAULT_MODEL}")
     same = ours == manifest.encoder
     return Finding(
         "encoder",

@@ -6,8 +6,10 @@ citation made from a block is verbatim by construction.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -23,6 +25,7 @@ __all__ = [
     "QuestionEntry",
     "Reader",
     "Span",
+    "covering",
     "line_starts",
     "passage_kind",
 ]
@@ -85,7 +88,11 @@ class Document:
 
     def lines(self, span: Span) -> tuple[int, int] | None:
         """Return the first and last line of a span, 1-based and inclusive."""
-        return None if self.line_starts is None else lines_of(span, self.line_starts, self.file_lines)
+        if self.line_starts is None:
+            return None
+        first, last = lines_of(span, self.line_starts)
+        numbers = self.file_lines[first - 1 : last] if self.file_lines else (first, last)
+        return min(numbers), max(numbers)  # of the file, where an answer may stand above its question
 
 
 Columns = tuple[tuple[str, str], ...]
@@ -99,6 +106,14 @@ class BankReader(Protocol):
     """Reads one question bank, whose columns may be named by hand; raises as a Reader does."""
 
     def __call__(self, path: Path, columns: Columns = ..., /) -> Document: ...
+
+
+def covering(spans: Iterable[Span]) -> Callable[[int], bool]:
+    """Return a test whether a position lies in one of the spans."""
+    ordered = sorted(spans)
+    starts = [start for start, _ in ordered]
+    ends = list(accumulate((end for _, end in ordered), max))
+    return lambda position: (n := bisect_right(starts, position)) > 0 and position < ends[n - 1]
 
 
 def passage_kind(kind: BlockKind) -> PassageKind:

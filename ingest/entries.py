@@ -10,13 +10,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ingest.documents import Block, BlockKind, QuestionEntry, Span
+from ingest.documents import Block, BlockKind, QuestionEntry, Span, covering
 from retrieval.text import one_line
 
-_MARK = re.compile(r"^(?:Q(?:uestion|ues)?\s*\.?\s*#?\d*\s*[:.)\-–]|Q\d+\b[:.)\-–]?)\s*", re.I)
+_MARK = re.compile(
+    r"^Q(?:"
+    r"(?:uestion|ues)?\s*\.?\s*#?(?:\d+\s*[:.)\-–]|[:.)]|[-–](?=\s))"  # a dash inside a word, as in Q-learning, is none
+    r"|\d+\s(?=[^\n]*[?？؟][\s\"'”’)*\]]*(?:\n|$))"  # "Q3 results" is a heading, "Q3 What is bias?" a question
+    r")\s*",
+    re.I,
+)
 _NUMBER = re.compile(r"^(?:\*\*)?\(?(\d{1,3})[.):]\)?\s+")
 _ASKS = re.compile(r"[?？؟][\s\"'”’)*\]]*$")
 _ORDERS = re.compile(
@@ -27,6 +33,7 @@ _ORDERS = re.compile(
 _BOLD = re.compile(r"^\s*(?:\*\*|__)(?P<bold>.+?)(?:\*\*|__)(?P<rest>.*)$", re.S)
 _ANSWER_MARK = re.compile(r"^\W*(?:show\s+)?(?:answer|solution|a|ans)\W*$", re.I)
 _SUMMARY = re.compile(r"<summary>(?P<inner>.*?)</summary>", re.S | re.I)
+_DETAILS_END = re.compile(r"</details>", re.I)
 _RULES = re.compile(r"^(?:\s|</?[A-Za-z][^>]*>|<!--.*?-->)*$", re.S)
 _PLACEHOLDER = re.compile(
     r"^\W*(?:answers?(?: here| goes here| coming soon)?|todo|tbd|tba|n/?a|coming soon|wip)?\W*$", re.I
@@ -67,17 +74,19 @@ def find_entries(
     """Return the entries of a document in order, and a warning that counts the questions left without an answer."""
     asked = list(_questions(nodes, text))
     headings = {block.span: block.heading for block in blocks}
+    paths = _paths(nodes, headings)
+    levels = _levels_above(nodes)
     found: list[QuestionEntry] = []
     unanswered = 0
     for n, question in enumerate(asked):
-        stop = _end(nodes, question, asked[n + 1].at if n + 1 < len(asked) else len(nodes))
+        above = levels[question.at] if question.level == 99 else question.level
+        stop = _end(nodes, question, above, asked[n + 1].at if n + 1 < len(asked) else len(nodes))
         answer = _answer(nodes, question, stop, text)
         if answer is None:
             nested = stop == question.at + 1 and n + 1 < len(asked) and asked[n + 1].level > question.level
             unanswered += not nested
             continue
-        path = next((headings[node.span] for node in nodes[question.at :] if node.span in headings), ())
-        path = tuple(h for h in path if h != question.question and _strip(h) != question.question)
+        path = tuple(h for h in paths[question.at] if h != question.question and _strip(h) != question.question)
         said = tuple(p for node in nodes[question.at : stop] for p in _said(node))
         found.append(QuestionEntry(question.question, (question.start, answer[1]), answer, path, phrasings=said))
     found.extend(_listed(nodes, headings, text, [entry.span for entry in found]))
@@ -135,17 +144,34 @@ def _numbered_levels(nodes: Sequence[Node]) -> set[int]:
     return {level for level, count in total.items() if count >= _MIN_NUMBERED and 2 * asking[level] >= count}
 
 
-def _end(nodes: Sequence[Node], question: _Asked, next_question: int) -> int:
-    """Return the node after the answer: the next question, or the next heading that leaves the question's section."""
-    above = question.level
-    if above == 99:
-        above = next((n.level for n in reversed(nodes[: question.at]) if n.kind == "heading"), 0)
+def _paths(nodes: Sequence[Node], headings: Mapping[Span, tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return the path of headings above each node, or above the next one that is a block."""
+    paths: list[tuple[str, ...]] = []
+    path: tuple[str, ...] = ()
+    for node in reversed(nodes):
+        path = headings.get(node.span, path)
+        paths.append(path)
+    return paths[::-1]
+
+
+def _levels_above(nodes: Sequence[Node]) -> list[int]:
+    """Return the level of the last heading before each node, 0 where there is none."""
+    levels: list[int] = []
+    level = 0
+    for node in nodes:
+        levels.append(level)
+        level = node.level if node.kind == "heading" else level
+    return levels
+
+
+def _end(nodes: Sequence[Node], question: _Asked, above: int, next_question: int) -> int:
+    """Return the node after the answer: the next question, or the next heading of level `above` or higher."""
     for i in range(question.at + 1, next_question):
         if nodes[i].kind == "heading" and nodes[i].level <= above:
             if i == question.at + 1 and _ANSWER_MARK.match(one_line(nodes[i].inline)):
                 continue
             return i
-        if question.answer_from and nodes[question.at].html and "</details>" in nodes[i].html.lower():
+        if question.answer_from and nodes[question.at].html and _DETAILS_END.search(nodes[i].html):
             return i
     return next_question
 
@@ -155,16 +181,16 @@ def _answer(nodes: Sequence[Node], question: _Asked, stop: int, text: str) -> Sp
     spans: list[Span] = []
     if question.answer_from is not None:
         head = (question.answer_from, nodes[question.at].span[1])
-        end = head[1]
-        closing = text.lower().find("</details>", *head)
-        spans.append((head[0], closing if closing != -1 else end))
-    for node in nodes[question.at + 1 : stop]:
+        closing = _DETAILS_END.search(text, *head)
+        spans.append((head[0], closing.start() if closing else head[1]))
+    under = nodes[question.at + 1 : stop]
+    for node in under:
         if node.html and (_RULES.match(_SUMMARY.sub("", node.html))):
             continue
         if (node.kind == "heading" or node.inline) and _ANSWER_MARK.match(one_line(text[node.span[0] : node.span[1]])):
             continue
         spans.append(node.span)
-    headings = {node.span for node in nodes if node.kind == "heading"}
+    headings = {node.span for node in under if node.kind == "heading"}
     while spans and spans[-1] in headings:
         spans.pop()
     if not spans:
@@ -178,11 +204,12 @@ def _answer(nodes: Sequence[Node], question: _Asked, stop: int, text: str) -> Sp
 
 
 def _listed(
-    nodes: Sequence[Node], headings: dict[Span, tuple[str, ...]], text: str, taken: Sequence[Span]
+    nodes: Sequence[Node], headings: Mapping[Span, tuple[str, ...]], text: str, taken: Sequence[Span]
 ) -> Iterator[QuestionEntry]:
     """Find list items whose first line asks and that go on after it."""
+    is_taken = covering(taken)
     for node in nodes:
-        if node.kind != "list" or any(a <= node.span[0] < b for a, b in taken):
+        if node.kind != "list" or is_taken(node.span[0]):
             continue
         for start, end in node.units:
             first, _, rest = text[start:end].partition("\n")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.areas import area_titles
 from ingest.chunk import fingerprint as chunker_fingerprint
 from ingest.discover import Found, find_files
-from ingest.documents import Columns
-from ingest.plan import Plan, make_plan, removal_plan
+from ingest.documents import Columns, Document
+from ingest.plan import Plan, fold_read, make_plan, removal_plan
 from ingest.reading import Reading, Task
 from ingest.workers import Workers
 from ingest.writer import Change, Progress, encoded_texts, warm_up, write_generation
@@ -142,13 +144,19 @@ def _carry_out(home: Store, plan: Plan, model: str, fresh: bool, progress: Progr
     told = progress or (lambda *_: None)
     with storage_errors(home.path):
         outcomes, encoder, encoded = _read_all(home, plan, model, told)
-        records = [_noted(record, outcomes[record.path]) for record in plan.read]
         readings = {path: reading for path, reading in outcomes.items() if isinstance(reading, Reading)}
-        sources = sort_records([*plan.keep, *records])
+        fold_read(plan, {path for path, reading in readings.items() if reading.passages})
+        records = [*plan.keep, *(_noted(record, outcomes[record.path]) for record in plan.read)]
+        if fresh:
+            stays = _indexed(home, [r for r in records if r.error and r.passages])
+            records = [replace(r, passages=len(stays[r.path].passages)) if r.path in stays else r for r in records]
+            readings |= stays
+        sources = sort_records(records)
+        given = [(r, readings[r.path]) for r in sources if r.path in readings and not r.same_as]
         change = Change(
             sources=sources,
-            passages=[p for r in plan.read if r.path in readings for p in readings[r.path].passages],
-            texts={r.text_name: readings[r.path].document for r in records if r.passages and r.path in readings},
+            passages=[p for _, reading in given for p in reading.passages],
+            texts={r.text_name: reading.document for r, reading in given if r.passages},
             stale=() if fresh else (*plan.drop, *readings),
             areas=area_titles(sorted({Path(r.root) for r in sources})),
         )
@@ -212,6 +220,25 @@ def _noted(record: SourceRecord, outcome: Reading | str) -> SourceRecord:
         same_as=None,
         language=outcome.language,
     )
+
+
+def _indexed(home: Store, records: Sequence[SourceRecord]) -> dict[str, Reading]:
+    """Return what the live generation holds of files that no longer read, by path; nothing where that is damaged."""
+    found = {r.path: Reading(Document("", r.title, r.kind), (), r.language) for r in records}
+    if not records:
+        return found
+    texts = home.current() / "texts"
+    with suppress(IndexCorruptError), closing(home.dense(texts.parent)) as dense:
+        for r in records:
+            with suppress(OSError, ValueError):
+                text = (texts / r.text_name).read_bytes().decode("utf-8", "surrogatepass")
+                lines = texts / f"{r.text_name}.lines"
+                numbers = tuple(json.loads(lines.read_text(encoding="ascii"))) if lines.is_file() else None
+                passages = dense.passages(dense.ids({"path": r.path})).values()
+                found[r.path] = Reading(
+                    Document(text, r.title, r.kind, file_lines=numbers), tuple(passages), r.language
+                )
+    return found
 
 
 def _report(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,10 +38,13 @@ def make_plan(
     """Tell new, changed, moved, removed and unchanged files apart, by content; files of roots out of scope stay.
 
     With `anew` every file is read, under the path it has. `columns` are those named by hand
-    for the banks of this run; a root without any keeps those it was given before.
+    for the banks of this run; a root without any keeps those it was given before. A file that
+    is known under a root goes on belonging to it where it is found by a narrower one.
     """
     records = live.sources if live else ()
-    old = {} if anew else {r.file: r for r in records}
+    known = {r.file: r for r in records}
+    old = {} if anew else known
+    found = [_under_its_root(item, known.get(str(item.file))) for item in found]
     names = {(r.root, r.file): r.path for r in records}
     paths = assign_paths(found, names, {r.path: r.file for r in old.values() if r.root not in scope})
     remembered = {r.root: r.columns for r in records if r.columns}
@@ -57,6 +60,9 @@ def make_plan(
                 SourceRecord(str(item.root), str(item.file), paths[item], "", 0, 0, columns=named),
                 old.get(str(item.file)),
             )
+    if anew:
+        plan.read = [_with_what_is_indexed(record, known.get(record.file)) for record in plan.read]
+        plan.keep = [_with_what_is_indexed(record, known.get(record.file)) for record in plan.keep]
     for file, record in old.items():
         if file in seen:
             continue
@@ -93,6 +99,33 @@ def removal_plan(live: Manifest, names: Sequence[str]) -> Plan:
     return plan
 
 
+def fold_read(plan: Plan, gave: Collection[str]) -> None:
+    """Index one content once also where several files of it had to be read; `gave` are the paths that gave passages."""
+    holders: dict[str, str] = {}
+    for record in sorted(plan.read, key=lambda record: record.path):
+        if record.path in gave and (first := holders.setdefault(record.sha256, record.path)) != record.path:
+            _fold(plan, record, first)
+
+
+def _under_its_root(item: Found, before: SourceRecord | None) -> Found:
+    return replace(item, root=Path(before.root)) if before and item.root.is_relative_to(before.root) else item
+
+
+def _with_what_is_indexed(record: SourceRecord, before: SourceRecord | None) -> SourceRecord:
+    """Return a record that knows its passages in the live generation, which stay if the file does not read."""
+    if before is None or before.path != record.path or not before.passages or record.skipped:
+        return record
+    return replace(
+        before,
+        root=record.root,
+        sha256=record.sha256,
+        size=record.size,
+        mtime_ns=record.mtime_ns,
+        columns=record.columns,
+        error=record.error,
+    )
+
+
 def _place(plan: Plan, record: SourceRecord, before: SourceRecord | None) -> None:
     file, path = Path(record.file), record.path
     try:
@@ -118,7 +151,7 @@ def _place(plan: Plan, record: SourceRecord, before: SourceRecord | None) -> Non
             before = None
         if before:
             size, mtime = record.size, record.mtime_ns
-            record = replace(before, sha256=digest, size=size, mtime_ns=mtime, columns=record.columns)
+            record = replace(before, sha256=digest, size=size, mtime_ns=mtime, columns=record.columns, same_as=None)
         plan.read.append(record)
 
 
@@ -139,15 +172,26 @@ def _match_moves(plan: Plan, old: Mapping[str, SourceRecord]) -> None:
 
 
 def _fold_copies(plan: Plan) -> None:
-    """Index one content once: of files with equal hashes the first by path is read, the others point to it."""
-    holders = {r.sha256: r.path for r in plan.keep if not r.same_as and not r.skipped}
-    orphans = [r for r in plan.keep if r.same_as and holders.get(r.sha256) != r.same_as]
+    """Index one content once: of files with equal hashes the first by path is read, the others point to it.
+
+    A file is read all the same where that may be in vain: it has passages, which are to stay if
+    the content does not read, or another reader than the first.
+    """
+    there = {(r.path, r.sha256) for r in (*plan.keep, *plan.read) if not r.same_as}
+    orphans = [r for r in plan.keep if r.same_as and (r.same_as, r.sha256) not in there]
     for record in orphans:  # the copy that was read is gone: read this one
         plan.keep.remove(record)
         plan.read.append(replace(record, same_as=None))
+    indexed = {r.sha256: r.path for r in plan.keep if r.passages and r.sha256 == r.indexed_sha256}
+    firsts: dict[tuple[object, ...], str] = {}
     for record in sorted(plan.read, key=lambda record: record.path):
-        first = holders.setdefault(record.sha256, record.path)
-        if first != record.path:
-            plan.read.remove(record)
-            plan.drop.append(record.path)
-            plan.keep.append(replace(record, same_as=first, passages=0, error=None))
+        way = (record.sha256, READERS[Path(record.file).suffix.lower()], record.columns)
+        first = firsts.setdefault(way, record.path)
+        if holder := indexed.get(record.sha256, "" if record.passages or first == record.path else first):
+            _fold(plan, record, holder)
+
+
+def _fold(plan: Plan, record: SourceRecord, holder: str) -> None:
+    plan.read.remove(record)
+    plan.drop.append(record.path)
+    plan.keep.append(replace(record, same_as=holder, passages=0, error=None))

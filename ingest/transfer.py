@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ingest.writer import entries, in_order, seal, verify, write_lexical
 from retrieval import manifest as manifests
 from retrieval import topics
-from retrieval.errors import ReadError
+from retrieval.errors import IndexCorruptError, QueryError, ReadError
 from retrieval.index import from_json, to_json
 from retrieval.manifest import Manifest
 from retrieval.store import Store, storage_errors
@@ -37,7 +37,12 @@ _TEXT = re.compile(r"texts/[0-9a-f]{0,40}\.txt(\.lines)?")
 
 
 def export_library(store: Store, target: Path) -> Manifest:
-    """Write the live generation to a file, which is whole or not there; return its manifest."""
+    """Write the live generation to a file, which is whole or not there; return its manifest.
+
+    Raises QueryError for a target that is no place for a file, IndexCorruptError where passages are missing.
+    """
+    if target.is_dir() or not target.parent.is_dir():
+        raise QueryError(f"{target}: {'a folder' if target.is_dir() else 'its folder is not there'}; name another file")
     folder = store.current()
     manifest = Manifest.read(folder)
     dense = store.dense(folder)
@@ -45,6 +50,11 @@ def export_library(store: Store, target: Path) -> Manifest:
     sums: dict[str, str] = {}
     try:
         passages = in_order(dense)
+        if len(passages) != manifest.passages:
+            raise IndexCorruptError(
+                f"the vector index in {folder} holds {len(passages)} of {manifest.passages} passages; "
+                "run: prep doctor --fix"
+            )
         vectors = dense.vectors([p.id for p in passages])
         asked = [p.id for p in entries(passages)]
         questions = dense.question_vectors(asked)
@@ -84,6 +94,8 @@ def import_library(store: Store, source: Path, *, wait: float = 0.0) -> Manifest
                 return _take_in(store, archive, source)
     except FileNotFoundError as error:
         raise ReadError(f"{source}: no such file; name one that prep export wrote") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise ReadError(f"{source}: cannot be opened ({error.strerror}); name a file that prep export wrote") from error
     except (zipfile.BadZipFile, EOFError) as error:
         raise ReadError(f"{source}: not a library that prep export wrote, or cut short ({error})") from error
 

@@ -13,6 +13,7 @@ from retrieval.store import Store
 
 _QUIET_MS = 400  # without a change before an ingest starts
 _LONGEST_MS = 5000  # a folder that never rests is ingested this often all the same
+_START_MS = 1000  # without a change, until the watch counts as standing
 _WAIT = 60.0  # seconds for another writer to finish
 
 
@@ -21,8 +22,9 @@ def follow(
 ) -> Iterator[Report | PrepdeskError]:
     """Yield the report of every ingest that committed something, and each error that kept one from it.
 
-    Goes on until `stop` is set or KeyboardInterrupt. An error (a root that is unplugged, a disk
-    that is full) ends nothing: the next change tries again.
+    One ingest comes as soon as the watch stands, for what was saved during the caller's own. Goes
+    on until `stop` is set or KeyboardInterrupt. An error (a root that is unplugged, a disk that is
+    full) ends nothing: the next change tries again.
     """
     from watchfiles import DefaultFilter, watch
 
@@ -34,8 +36,14 @@ def follow(
         step=_QUIET_MS,
         debounce=_LONGEST_MS,
         stop_event=stop,
+        rust_timeout=_START_MS,
+        yield_on_timeout=True,
     )
-    for _ in changes:
+    standing = False
+    for found in changes:
+        if standing and not found:
+            continue
+        standing = True
         try:
             report = ingest(home, roots, columns=columns, wait=_WAIT)
         except PrepdeskError as error:

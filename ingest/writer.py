@@ -21,11 +21,9 @@ from retrieval.errors import IndexCorruptError
 from retrieval.index import PassageIndex, load_chromadb
 from retrieval.lexical import LexicalIndex, load_bm25s, saved_ids
 from retrieval.manifest import Manifest, SourceRecord
-from retrieval.store import Store
+from retrieval.store import SEAL, Store
 from retrieval.types import Passage, embedded_text
 from retrieval.vectors import VectorCache
-
-_CHECKSUMS = "checksums.json"
 
 Progress = Callable[[str, int, int], None]
 """Told of every step: its stage ("read", "encode", "write"), how much is done, of how much."""
@@ -212,7 +210,7 @@ def damaged_files(folder: Path) -> list[str]:
 
     Chroma writes to its files whenever they are opened. A generation older than checksums has none to fail.
     """
-    sums = folder / _CHECKSUMS
+    sums = folder / SEAL
     if not sums.is_file():
         return []
     try:
@@ -225,7 +223,7 @@ def damaged_files(folder: Path) -> list[str]:
 
 def seal(folder: Path, part: str = "") -> None:
     """Note the checksums of a generation's files, or of the part of it that was made anew."""
-    sums = folder / _CHECKSUMS
+    sums = folder / SEAL
     old = json.loads(sums.read_text(encoding="ascii")) if part and sums.is_file() else {}
     kept = {name: digest for name, digest in old.items() if not name.startswith(part)}
     new = {name: digest for name, digest in _checksums(folder).items() if name.startswith(part)}

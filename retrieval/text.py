@@ -10,6 +10,8 @@ Span = tuple[int, int]
 
 _FENCE = re.compile(r"^[ \t]*(```|~~~).*?^[ \t]*\1[ \t]*$", re.M | re.S)
 _MATH = re.compile(r"\$\$.+?\$\$|\\\[.+?\\\]", re.S)
+_FORMULA, _FORMULA_ENDS = ("$$", "\\["), ("$$", "\\]")
+_STOPS = (".", "!", "?", "…", "。", "！", "？")
 _LINE = re.compile(r"[^\r\n]+")
 _LIST_ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]")
@@ -79,12 +81,28 @@ def one_line(text: str) -> str:
 def sentences(text: str) -> list[Span]:
     """Return the spans of the sentences of a Markdown or plain text, in order.
 
-    Fenced code and display formulas are one span each; a list item or table row starts a new
-    sentence; headings, rules, images and lines of bare tags are no sentences.
+    Fenced code is one span; so is a display formula, with the sentence that runs into it and
+    what goes on after it ("where x is ..."). A list item or table row starts a new sentence;
+    headings, rules, images and lines of bare tags are no sentences.
     """
-    return [
-        span for start, end, whole in _regions(text) for span in ([(start, end)] if whole else _prose(text, start, end))
-    ]
+    spans: list[Span] = []
+    for start, end, whole in _regions(text):
+        for span in [(start, end)] if whole else _prose(text, start, end):
+            if spans and span[0] == start and _goes_on(text, spans[-1], span):
+                spans[-1] = (spans[-1][0], span[1])
+            else:
+                spans.append(span)
+    return spans
+
+
+def _goes_on(text: str, before: Span, span: Span) -> bool:
+    """Tell whether a sentence runs into the formula after it, or a formula into the words after it."""
+    if not text[before[1] : span[0]].isspace():
+        return False
+    said, following = text[slice(*before)], text[slice(*span)]
+    if following.startswith(_FORMULA):
+        return not said.endswith((*_STOPS, *_FORMULA_ENDS, "|", "```", "~~~"))
+    return said.endswith(_FORMULA_ENDS) and following[0].islower()
 
 
 def _regions(text: str) -> Iterator[tuple[int, int, bool]]:
@@ -164,7 +182,11 @@ def _next_break(text: str, start: int) -> int:
 
 
 def lines_of(span: Span, starts: Sequence[int], numbers: Sequence[int] | None = None) -> tuple[int, int]:
-    """Return the first and last line of a span, 1-based and inclusive; `numbers` renames lines where it is given."""
+    """Return the first and last line of a span, 1-based and inclusive; `numbers` renames lines where it is given.
+
+    Renamed lines need not be in order: a bank may have an answer before its question.
+    """
     first = bisect.bisect_right(starts, span[0])
     last = bisect.bisect_right(starts, max(span[0], span[1] - 1))
-    return (numbers[first - 1], numbers[last - 1]) if numbers else (first, last)
+    named = numbers[first - 1 : last] if numbers else (first, last)
+    return min(named), max(named)

@@ -10,6 +10,7 @@ from pathlib import Path
 from ingest.decode import read_text
 from ingest.documents import Document
 from ingest.readers.anki_notes import Note, deck_path, notes_document
+from ingest.readers.lines import rows_of, with_file_lines
 from ingest.readers.text import read_plain_text
 from retrieval.errors import ReadError
 
@@ -26,7 +27,7 @@ def read_text_file(path: Path) -> Document:
 
 def read_anki_text(path: Path) -> Document:
     """Read notes exported as text. Raises ReadError where no note has a question and an answer."""
-    text = read_text(path).removeprefix("\ufeff")
+    text = read_text(path)
     head: dict[str, str] = {}
     lines = 0
     stream = io.StringIO(text, newline="")
@@ -41,9 +42,10 @@ def read_anki_text(path: Path) -> Document:
     if len(separator) != 1:
         raise ReadError(f"{path.name}: unknown #separator:{name[:20]}; export the notes from Anki again")
     try:
-        return notes_document(path, list(_notes(csv.reader(stream, delimiter=separator), head, lines)))
+        document = notes_document(path, list(_notes(csv.reader(stream, delimiter=separator), head, lines)))
     except csv.Error as error:
         raise ReadError(f"{path.name}: not a readable export ({error}); export the notes from Anki again") from error
+    return with_file_lines(document, [row.replace('""', '"') for row in rows_of(text)])
 
 
 def _notes(rows: Iterator[list[str]], head: Mapping[str, str], lines: int) -> Iterator[Note]:

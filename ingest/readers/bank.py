@@ -7,42 +7,58 @@ name. Line ranges are those of the entry in the YAML file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ingest.decode import read_text
-from ingest.documents import Columns, Document, QuestionEntry, line_starts
+from ingest.documents import Columns, Document, QuestionEntry
 from ingest.entries import phrasings
+from ingest.readers.lines import rows_of, with_file_lines
 from retrieval.errors import ReadError
 from retrieval.text import one_line
 
 QUESTION = ("question", "q", "prompt", "title", "front")
 ANSWER = ("answer", "a", "reference_answer", "reference", "solution", "response", "back")
-TOPICS = ("category", "topic", "section", "subject", "deck", "tags", "topics", "keywords")
+TAGS = ("tags", "topics", "keywords")
+TOPICS = ("category", "topic", "section", "subject", "deck", *TAGS)
 DIFFICULTY = ("difficulty", "level")
 PHRASINGS = "phrasings"
 LISTS = ("questions", "entries", "items", "bank", "cards", "data")
 _LEFT_OUT = {"id", "guide", *DIFFICULTY, PHRASINGS, "source", "url", "link", "related"}
+_RESOLVED = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
+
+
+class _AsWritten(yaml.CSafeLoader):
+    """Loads a scalar as the words that stand there: to YAML 12:30 is 750, 010 is 8 and yes is true."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (so declared by the base class)
+        first: [(tag, pattern) for tag, pattern in known if tag in _RESOLVED]
+        for first, known in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def read_yaml_bank(path: Path, columns: Columns = ()) -> Document:
     """Read a YAML bank. Raises ReadError, saying what was looked for, where it is not one."""
     text = read_text(path)
     try:
-        node = yaml.compose(text, Loader=yaml.CSafeLoader)
-        value = yaml.load(text, Loader=yaml.CSafeLoader)
+        node = yaml.compose(text, Loader=_AsWritten)
+        value = yaml.load(text, Loader=_AsWritten)  # noqa: S506 (a safe loader that resolves less)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ReadError(
             f"{path.name}: not valid YAML ({' '.join(str(error).split())[:160]}); mend it and ingest again"
         ) from error
     entries, nodes = _entry_list(value, node)
     title = value.get("title") if isinstance(value, Mapping) else None
-    lines = [(n.start_mark.line + 1, max(n.start_mark.line + 1, n.end_mark.line)) for n in nodes]
-    document = bank_document(path, renamed(entries, columns), lines, str(title) if title else None)
-    return replace(document, line_starts=line_starts(document.text), file_lines=_file_lines(document, text, lines))
+    document = bank_document(path, renamed(entries, columns), list(map(_lines, nodes)), str(title) if title else None)
+    return with_file_lines(document, rows_of(text))
+
+
+def _lines(node: Any) -> tuple[int, int]:
+    """Return the first and last line of an entry: one in braces ends where they do, another before the next begins."""
+    first = node.start_mark.line + 1
+    return first, max(first, node.end_mark.line + bool(node.flow_style))
 
 
 def renamed(entries: Iterable[Mapping[str, Any]], columns: Columns) -> list[Mapping[str, Any]]:
@@ -81,7 +97,7 @@ def bank_document(
                 (position, position + len(laid)),
                 (start, start + len(answer)),
                 heading=tuple(_texts(names.get("category")))[:1],
-                topics=tuple(dict.fromkeys(t for name in TOPICS for t in _texts(names.get(name)))),
+                topics=tuple(dict.fromkeys(_topics(names))),
                 lines=where,
                 difficulty=one_line(_field(names, DIFFICULTY)).casefold(),
                 phrasings=_phrasings(names.get(PHRASINGS)),
@@ -98,28 +114,6 @@ def bank_document(
     warnings = (f"{unanswered} entries without a question or an answer",) if unanswered else ()
     name = title or path.stem.replace("-", " ").replace("_", " ")
     return Document("\n\n".join(parts), name, "bank", entries=tuple(found), warnings=warnings)
-
-
-def _file_lines(document: Document, text: str, places: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    """Return the line of the file for each line of the extracted text.
-
-    Looked for from the line before on, within the entry; a line that YAML folds or escapes is
-    given that of the line before, so that a citation is never off by more than the entry.
-    """
-    rows = text.splitlines()
-    by_start = {entry.span[0]: entry for entry in document.entries}
-    numbers: list[int] = []
-    last = 1
-    position = 0
-    end = places[0][1] if places else 1
-    for line in document.text.split("\n"):
-        if (entry := by_start.get(position)) and entry.lines:
-            last, end = entry.lines
-        wanted = line.strip()
-        last = next((n for n in range(last, end + 1) if wanted and wanted in rows[n - 1]), last)
-        numbers.append(last)
-        position += len(line) + 1
-    return tuple(numbers)
 
 
 def _entry_list(value: Any, node: Any) -> tuple[list[Mapping[str, Any]], list[Any]]:
@@ -167,7 +161,12 @@ def _phrasings(value: Any) -> tuple[str, ...]:
     return phrasings("\n".join(map(str, value)) if isinstance(value, list) else str(value or ""))
 
 
+def _topics(names: Mapping[str, Any]) -> Iterator[str]:
+    for name in TOPICS:
+        value = names.get(name)
+        yield from _texts(value.split(",") if name in TAGS and isinstance(value, str) else value)
+
+
 def _texts(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [t.strip() for t in value.split(",") if t.strip()]
-    return [str(v).strip() for v in value if str(v).strip()] if isinstance(value, list) else []
+    values = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    return [text for v in values if v is not None and (text := str(v).strip())]

@@ -42,7 +42,7 @@ def read_sql(path: Path) -> Document:
 
 
 def _read(path: Path, split: Callable[[str], Sequence[Part] | None]) -> Document:
-    text = read_text(path).removeprefix("\ufeff")
+    text = read_text(path)
     starts = line_starts(text)
     parts = split(text) if len(text) <= MAX_PARSED else None
     notes: tuple[str, ...] = ()

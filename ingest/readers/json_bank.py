@@ -17,14 +17,16 @@ from typing import Any
 from ingest.decode import read_text, storable
 from ingest.documents import Columns, Document, Span, line_starts
 from ingest.readers.bank import LISTS, bank_document, renamed
+from ingest.readers.lines import rows_of, with_file_lines
 from retrieval.errors import ReadError
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_SCALAR = re.compile(r'("(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*)(\s*:)?')
 
 
 def read_json_bank(path: Path, columns: Columns = ()) -> Document:
     """Read a bank in JSON: a list of entries, at the top or under one key. Raises ReadError where it is none."""
-    text = read_text(path).removeprefix("\ufeff")
+    text = read_text(path)
     source = Document(text, "", "bank", line_starts=line_starts(text))
     try:
         json.loads(text)
@@ -33,7 +35,8 @@ def read_json_bank(path: Path, columns: Columns = ()) -> Document:
         reason = " ".join(str(error).split())[:120]
         raise ReadError(f"{path.name}: not valid JSON ({reason}); mend it and ingest again") from error
     lines = [source.lines(span) or (1, 1) for span, _ in found]
-    return bank_document(path, renamed((entry for _, entry in found), columns), lines, title)
+    document = bank_document(path, renamed((entry for _, entry in found), columns), lines, title)
+    return with_file_lines(document, [_values(row) for row in rows_of(text)])
 
 
 def read_json_lines_bank(path: Path, columns: Columns = ()) -> Document:
@@ -41,7 +44,7 @@ def read_json_lines_bank(path: Path, columns: Columns = ()) -> Document:
     entries: list[Mapping[str, Any]] = []
     lines: list[tuple[int, int]] = []
     broken: list[int] = []
-    for number, line in enumerate(io.StringIO(read_text(path).removeprefix("\ufeff"), newline=""), start=1):
+    for number, line in enumerate(io.StringIO(read_text(path), newline=""), start=1):
         try:
             value = json.loads(line) if line.strip() else None
         except (ValueError, RecursionError):
@@ -52,7 +55,7 @@ def read_json_lines_bank(path: Path, columns: Columns = ()) -> Document:
             lines.append((number, number))
     if broken and not entries:
         raise ReadError(f"{path.name}: no line of it is a JSON object (line {broken[0]} is not JSON); mend it")
-    document = bank_document(path, renamed(entries, columns), lines)
+    document = with_file_lines(bank_document(path, renamed(entries, columns), lines))
     notes = (f"{len(broken)} lines are not JSON, the first is line {broken[0]}",) if broken else ()
     return replace(document, warnings=(*notes, *document.warnings))
 
@@ -103,6 +106,12 @@ def _next(text: str, at: int) -> int:
 def _skip(text: str, at: int) -> int:
     match = _SPACE.match(text, at)
     return match.end() if match else at
+
+
+def _values(row: str) -> str:
+    """Return the strings and numbers that stand on a line of valid JSON, the names of fields left out."""
+    found = (scalar for scalar, named in _SCALAR.findall(row) if not named)
+    return storable("\n".join(json.loads(s) if s.startswith('"') else s for s in found))
 
 
 def _clean(value: Any) -> Any:

@@ -40,7 +40,7 @@ class _Cell:
 def read_notebook(path: Path) -> Document:
     """Read a notebook of format 3 or 4. Raises ReadError where the file is none."""
     try:
-        notebook = json.loads(read_text(path).removeprefix("\ufeff"))
+        notebook = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:120]
         raise ReadError(f"{path.name}: not a notebook ({reason}); open it in Jupyter and save it again") from error

@@ -19,7 +19,8 @@ from typing import Any
 from ingest.archive import open_archive, refuse_entities
 from ingest.decode import read_text
 from ingest.documents import Columns, Document
-from ingest.readers.bank import ANSWER, QUESTION, TOPICS, bank_document
+from ingest.readers.bank import ANSWER, QUESTION, TAGS, bank_document
+from ingest.readers.lines import rows_of, with_file_lines
 from retrieval.errors import ReadError
 from retrieval.text import one_line
 
@@ -38,14 +39,15 @@ Entry = tuple[Lines, Mapping[str, Any]]
 
 def read_delimited(path: Path, columns: Columns = ()) -> Document:
     """Read a bank in CSV or TSV, whatever its delimiter. Raises ReadError where no head is found."""
-    text = read_text(path).removeprefix("\ufeff")
+    text = read_text(path)
     shown: list[str] = []
     for delimiter in sorted(_DELIMITERS, key=lambda d: d != "\t" if path.suffix.lower() == ".tsv" else 0):
         head = _head(_first_rows(text, delimiter), columns)
         if head is not None:
             rows, notes = _all_rows(path.name, text, delimiter)
             found, more = _entries(rows[head:], columns)
-            return _document(path, found, (*notes, *more))
+            quoted = [row.replace('""', '"') for row in rows_of(text)]
+            return with_file_lines(_document(path, found, (*notes, *more)), quoted)
         shown = max(shown, next((cells for _, cells in _first_rows(text, delimiter)), []), key=len)
     raise _refusal(path.name, shown)
 
@@ -68,7 +70,7 @@ def read_excel(path: Path, columns: Columns = ()) -> Document:
         notes.extend(more)
     if not found:
         raise _refusal(path.name, max((cells for _, rows in sheets for _, cells in rows[:1]), key=len, default=[]))
-    return _document(path, found, notes)
+    return with_file_lines(_document(path, found, notes))
 
 
 def _sheets(path: Path) -> list[tuple[str, list[Row]]]:
@@ -116,9 +118,10 @@ def _head(rows: Iterable[Row], columns: Columns) -> int | None:
 
 def _names(cells: Sequence[str], columns: Columns) -> list[str]:
     """Return the columns by the names that bank.py knows: "Questions" and "Model answer" are told too."""
-    meanings = {_plain_name(name): meaning for meaning, name in columns}
+    plain = list(map(_plain_name, cells))
+    meanings = {name: meaning for meaning, given in columns if (name := _plain_name(given)) in plain}
     taken = set(meanings.values())
-    names = [meanings.get(name, f"{name}_" if name in taken else name) for name in map(_plain_name, cells)]
+    names = [meanings.get(name, f"{name}_" if name in taken else name) for name in plain]
     for known in ("question", "answer"):
         if known not in names:
             like = [n for n, name in enumerate(names) if re.search(rf"(?:^|_){known}s?$", name)]
@@ -141,7 +144,7 @@ def _entries(rows: Sequence[Row], columns: Columns) -> tuple[list[Entry], tuple[
         if any(cell.strip() for cell in cells[len(names) :]):
             longer.append(lines[0])
         entry = {name: cell for name, cell in zip(names, cells, strict=False) if name and cell.strip()}
-        found.append((lines, {n: v.replace(";", ",") if n in TOPICS else v for n, v in entry.items()}))
+        found.append((lines, {n: v.replace(";", ",") if n in TAGS else v for n, v in entry.items()}))
     if longer:
         return found, (
             f"{len(longer)} rows have more cells than the head, first row {longer[0]}; a quote may be missing",

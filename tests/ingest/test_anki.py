@@ -181,6 +181,7 @@ def test_a_text_export_is_notes_with_lines(tmp_path: Path) -> None:
     check_blocks_lie_in_text(document)
     assert asked(document) == [("What is a?", 'A  \n"one".'), ("It is [...].", "It is b.")]
     assert [e.lines for e in document.entries] == [(6, 7), (9, 9)]
+    assert [document.lines(e.answer) for e in document.entries] == [(6, 7), (9, 9)]
     assert document.entries[0].topics == ("ML", "Basics", "x", "y")
 
 

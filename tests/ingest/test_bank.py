@@ -67,3 +67,36 @@ def test_of_a_key_given_twice_the_last_one_counts(tmp_path: Path) -> None:
     text = "questions:\n- no entry\n- nor this\nquestions:\n- question: What is recall?\n  answer: What is found.\n"
     (entry,) = read_yaml_bank(write(tmp_path, text)).entries
     assert (entry.question, entry.lines) == ("What is recall?", (5, 6))
+
+
+def test_scalars_are_the_words_that_stand_there(tmp_path: Path) -> None:
+    """This test ensures that a time, an octal, a version, a date and a yes are answers as written, and null is none."""
+    words = ["12:30", "010", "yes", "3.10", "2024-01-31", "1_000"]
+    text = "".join(f"- question: What is {n}?\n  answer: {word}\n" for n, word in enumerate([*words, "null", "~", ""]))
+    document = read_yaml_bank(write(tmp_path, text))
+    assert [document.text[slice(*e.answer)] for e in document.entries] == words
+    assert document.warnings == ("3 entries without a question or an answer",)
+
+
+def test_an_entry_in_braces_ends_on_its_own_line(tmp_path: Path) -> None:
+    """This test ensures that the lines of a flow mapping reach its closing brace."""
+    text = "- {question: What is a?,\n   answer: A.}\n- {question: What is b?, answer: B.}\n"
+    assert [e.lines for e in read_yaml_bank(write(tmp_path, text)).entries] == [(1, 2), (3, 3)]
+
+
+def test_a_lone_carriage_return_is_a_line(tmp_path: Path) -> None:
+    """This test ensures that every line of the text has a line of the file, whatever ends it."""
+    document = read_yaml_bank(write(tmp_path, '- question: What is a?\n  answer: "One.\\rTwo.\\nThree."\n'))
+    (entry,) = document.entries
+    assert document.text[slice(*entry.answer)] == "One.\rTwo.\nThree."
+    assert [document.lines((at, at + 1)) for at in range(*entry.answer)] == [(2, 2)] * len("One.\rTwo.\nThree.")
+
+
+def test_only_tags_are_divided_at_commas(tmp_path: Path) -> None:
+    """This test ensures that a category is one name, comma and all."""
+    text = (
+        "- question: Why a?\n  answer: B.\n  category: Bias, variance and overfitting\n  topic: x, y\n  tags: t, null\n"
+    )
+    (entry,) = read_yaml_bank(write(tmp_path, text)).entries
+    assert entry.heading == ("Bias, variance and overfitting",)
+    assert entry.topics == ("Bias, variance and overfitting", "x, y", "t", "null")

@@ -9,6 +9,7 @@ import pytest
 
 from ingest.doctor import Finding, examine
 from ingest.pipeline import Report
+from retrieval.errors import IndexCorruptError
 from retrieval.index import DenseIndex
 from retrieval.manifest import Manifest
 from retrieval.store import Home
@@ -89,3 +90,11 @@ def test_generations_of_dead_writers_and_a_lost_pointer(sound: Home) -> None:
     assert {check: finding.fixed for check, finding in mended.items()} == {"live generation": True, "left-overs": True}
     assert [p.name for p in sound.generations.iterdir()] == ["000001"]
     assert Manifest.read(sound.current()).passages == 4
+
+
+def test_where_no_generation_is_left_the_advice_is_no_circle(sound: Home) -> None:
+    """This test ensures that the doctor and the library both send to a rebuild from named folders."""
+    (sound.current() / "manifest.json").unlink()
+    assert "--rebuild FOLDER" in wrong(sound, fix=True)["live generation"].detail
+    with pytest.raises(IndexCorruptError, match="--rebuild FOLDER"):
+        sound.current()

@@ -121,3 +121,33 @@ def test_any_entries_give_spans_inside_the_text(
         assert entry.lines is not None
         part = "\n".join(path.read_text("utf-8").split("\n")[entry.lines[0] - 1 : entry.lines[1]])
         assert '"question"' in part
+
+
+@pytest.mark.parametrize("sort_keys", [False, True])
+def test_a_quote_has_the_line_of_its_value(tmp_path: Path, sort_keys: bool) -> None:
+    """This test ensures that the answer is cited by its own line, escapes and the order of the fields aside."""
+    entries = [
+        {"question": "What is a?", "answer": 'A is "one".\nOr two \u2013 a.', "tags": ["x"]},
+        {"question": "Is it 7 or 8?", "answer": 7, "difficulty": "easy", "levels": {"L4": "says why"}},
+    ]
+    text = json.dumps(entries, indent=1, sort_keys=sort_keys)
+    document = read_json_bank(write(tmp_path, text))
+    rows = text.split("\n")
+    for entry, question, answer in zip(document.entries, ("What is a", "Is it 7"), ("A is", "7,"), strict=True):
+        asked_on = next(n for n, row in enumerate(rows, 1) if f'"question": "{question}' in row)
+        said_on = next(
+            n for n, row in enumerate(rows, 1) if row.strip().removeprefix('"answer": ').strip('"').startswith(answer)
+        )
+        assert document.lines((entry.span[0], entry.answer[0] - 2)) == (asked_on, asked_on)
+        assert document.lines(entry.answer) == (said_on, said_on)
+    why = document.text.index("says why")
+    assert document.lines((why, why + 8)) == (next(n for n, row in enumerate(rows, 1) if "says why" in row),) * 2
+    low, high = document.lines(document.entries[1].span) or (0, 0)
+    assert low < high
+
+
+def test_a_quote_of_json_lines_has_its_line(tmp_path: Path) -> None:
+    """This test ensures that every part of an entry on one line is on that line."""
+    text = '{"question": "What is a?", "answer": "A."}\n\n{"q": "What is b?", "a": "B.\\n\\nMore."}\n'
+    document = read_json_lines_bank(write(tmp_path, text, "bank.jsonl"))
+    assert [document.lines(e.span) for e in document.entries] == [(1, 1), (3, 3)]

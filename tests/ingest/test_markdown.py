@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.chunk import chunk
 from ingest.documents import Document
 from ingest.readers.markdown import parse_markdown, read_markdown
 from ingest.readers.text import read_plain_text
@@ -96,6 +98,44 @@ def test_numbered_headings_are_questions_among_questions() -> None:
     """This test ensures that "3. Expected value" counts where its siblings ask."""
     text = "## 1. What is a?\n\nA one.\n\n## 2. Explain b\n\nB two.\n\n## 3. Expected value\n\nC three.\n"
     assert [q for q, _ in asked(parse_markdown(text, "x"))] == ["What is a?", "Explain b", "Expected value"]
+
+
+@pytest.mark.parametrize("heading", ["Q-learning", "Q-Q plots", "Q3 results", "Question-answering systems"])
+def test_a_word_that_starts_like_a_mark_is_no_question(heading: str) -> None:
+    """This test ensures that only a mark that is divided from what it marks makes a question."""
+    assert asked(parse_markdown(f"## {heading}\n\nSome text.\n", "x")) == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "question"),
+    [
+        ("Q-learning vs SARSA?", "Q-learning vs SARSA?"),
+        ("Q - Define bias", "Define bias"),
+        ("Q3- Define bias", "Define bias"),
+        ("Question 3 – Define bias", "Define bias"),
+        ("Q3 What is bias? (easy)", "What is bias?"),
+        ("Q#3. Define bias", "Define bias"),
+    ],
+)
+def test_only_a_mark_is_taken_off_a_question(heading: str, question: str) -> None:
+    """This test ensures that a question keeps its first word."""
+    assert asked(parse_markdown(f"## {heading}\n\nSome text.\n", "x")) == [(question, "Some text.")]
+
+
+def test_letters_that_grow_in_lower_case_move_no_answer() -> None:
+    """This test ensures that the end of an answer is told in the text as it is."""
+    text = "İİİİİİ\n\n<details>\n<summary>What is a?</summary>\nA one.\n</DETAILS>\n"
+    assert asked(parse_markdown(text, "x")) == [("What is a?", "A one.")]
+
+
+def test_thousands_of_questions_are_found_in_seconds() -> None:
+    """This test ensures that the time grows with the length of a file, not with its square (89 s before)."""
+    text = "# T\n\n" + "".join(f"## What is {i}?\n\nNumber {i}.\n\n" for i in range(16_000))
+    started = time.monotonic()
+    document = parse_markdown(text, "x")
+    passages = chunk(document, "x.md", lambda texts: [len(t.split()) for t in texts], 256)
+    assert len(document.entries) == len(passages) == 16_000
+    assert time.monotonic() - started < 30
 
 
 def test_numbered_sections_of_a_guide_are_no_questions() -> None:

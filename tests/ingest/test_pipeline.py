@@ -131,6 +131,81 @@ def test_a_file_that_no_longer_reads_keeps_its_old_passages(store: Store, notes:
 
 
 @in_a_folder
+def test_two_files_that_break_alike_keep_their_old_passages(store: Store, tmp_path: Path) -> None:
+    """This test ensures that a broken copy is not folded onto another broken one."""
+    folder = tmp_path / "banks"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.yaml").write_text(f"- question: What is {name}?\n  answer: The letter {name}.\n")
+    ingest(store, [folder])
+    before = contents(store)
+    for name in ("a", "b"):
+        (folder / f"{name}.yaml").write_text("- [")
+    for rebuild in (False, True):
+        assert [path for path, _ in ingest(store, [folder], rebuild=rebuild).failed] == ["a.yaml", "b.yaml"]
+        assert contents(store) == before
+        check_generation(store)
+    for name in ("a", "b"):
+        (folder / f"{name}.yaml").write_text("- question: What is c?\n  answer: The letter c.\n")
+    assert ingest(store, [folder]).passages == 1
+    check_generation(store)
+
+
+@in_a_folder
+def test_a_copy_that_another_reader_reads_is_indexed(store: Store, tmp_path: Path) -> None:
+    """This test ensures that text is not lost behind a file of the same bytes that is no bank, nor indexed twice."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name, text in (("a", "Dropout sets units to zero.\n"), ("c", "question,answer\nWhat is c?,A letter.\n")):
+        (folder / f"{name}.csv").write_text(text)
+        (folder / f"{name}.txt").write_text(text)
+    report = ingest(store, [folder])
+    records = Manifest.read(store.current()).by_path()
+    assert ([path for path, _ in report.failed], report.passages) == (["a.csv"], 2)
+    assert (records["a.txt"].passages, records["c.txt"].same_as) == (1, "c.csv")
+    assert ingest(store, [folder]).generation is None
+    check_generation(store)
+
+
+def test_a_rebuild_keeps_what_no_longer_reads(store: Store, notes: Path, ingest_notes: Ingest) -> None:
+    """This test ensures that passages, text and lines of a broken file outlive a rebuild."""
+    ingest_notes()
+    before = contents(store)
+    (notes / "bank.yaml").write_text("questions: [", encoding="utf-8")
+    report = ingest_notes(rebuild=True)
+    assert [path for path, _ in report.failed] == ["bank.yaml"]
+    assert contents(store) == before
+    check_generation(store)
+    with Library(store) as library:
+        passage = next(p for p in library.searcher.dense.all_passages() if "majority class" in p.text)
+        at = library.text("bank.yaml").index("A classifier")
+        assert library.quote_locator(passage, (at, at + 12)).lines == (6, 6)
+
+
+@in_a_folder
+def test_a_rebuild_goes_on_where_the_old_text_is_gone(store: Store, notes: Path, ingest_notes: Ingest) -> None:
+    """This test ensures that a damaged generation does not keep its own mending from being written."""
+    ingest_notes()
+    (notes / "bank.yaml").write_text("questions: [", encoding="utf-8")
+    (store.current() / "texts" / Manifest.read(store.current()).by_path()["bank.yaml"].text_name).unlink()
+    assert ingest_notes(rebuild=True).passages == 2
+    check_generation(store)
+
+
+@in_a_folder
+def test_a_file_ingested_by_its_own_path_stays_in_its_folder(store: Store, notes: Path, ingest_notes: Ingest) -> None:
+    """This test ensures that its path stays as well, and that it goes when it is deleted."""
+    (notes / "sub").mkdir()
+    own = notes / "sub" / "own.md"
+    own.write_text("# Own\n\nBoosting adds weak learners.\n", encoding="utf-8")
+    ingest_notes()
+    own.write_text("# Own\n\nBagging averages strong learners.\n", encoding="utf-8")
+    assert ingest(store, [own]).changed == ("sub/own.md",)
+    own.unlink()
+    assert ingest_notes().removed == ("sub/own.md",)
+
+
+@in_a_folder
 def test_bad_files_are_reported_and_the_rest_is_indexed(store: Store, notes: Path, ingest_notes: Ingest) -> None:
     """This test ensures that one bad file never stops a run and that each gets its reason."""
     (notes / "broken.pdf").write_bytes(b"%PDF-1.7\nnot really")

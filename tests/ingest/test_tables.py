@@ -116,6 +116,24 @@ def test_a_table_that_is_no_bank_is_refused_with_what_was_looked_for(tmp_path: P
         read_delimited(table(tmp_path, text))
 
 
+def test_a_quote_has_the_line_of_its_cell(tmp_path: Path) -> None:
+    """This test ensures that a sentence on the third line of a quoted cell is cited by that line."""
+    text = 'question,answer\nWhat is a?,"A ""one"".\n\nTwo, or three."\nWhat is b?,B.\n'
+    document = read_delimited(table(tmp_path, text))
+    first, second = document.entries
+    two = document.text.index("Two")
+    assert (document.lines((first.answer[0], two)), document.lines((two, first.answer[1]))) == ((2, 2), (4, 4))
+    assert (document.lines(first.span), document.lines(second.answer)) == ((2, 4), (5, 5))
+
+
+def test_columns_named_by_hand_leave_other_files_as_they_are(tmp_path: Path) -> None:
+    """This test ensures that one bank with names of its own does not break its neighbors."""
+    columns = (("question", "Prompt"), ("answer", "Solution"))
+    for head in ("Prompt,Solution", "question,answer", "Prompt,Answer"):
+        document = read_delimited(table(tmp_path, f"{head}\nWhat is a?,A.\n"), columns)
+        assert asked(document) == [("What is a?", "A.")]
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.text(alphabet=st.sampled_from('ab,;\t|"\n\r?'), max_size=120))
 def test_any_rows_give_spans_inside_the_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
@@ -151,6 +169,7 @@ def test_sheets_are_categories_and_rows_are_lines(tmp_path: Path) -> None:
     check_blocks_lie_in_text(document)
     assert asked(document) == [("What is a?", "A."), ("What is b?", "7"), ("What is c?", "C.")]
     assert [e.lines for e in document.entries] == [(4, 4), (6, 6), (2, 2)]
+    assert [document.lines(e.answer) for e in document.entries] == [(4, 4), (6, 6), (2, 2)]
     assert [e.heading for e in document.entries] == [("ML",), ("ML",), ("joins",)]
     assert document.warnings == ("sheet 'Plan' is no bank and was passed over",)
 

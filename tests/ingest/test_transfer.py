@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from ingest.pipeline import ingest
 from ingest.transfer import export_library, import_library
 from retrieval import Library
-from retrieval.errors import ReadError
+from retrieval.errors import IndexCorruptError, QueryError, ReadError
 from retrieval.server_store import ServerStore
 from retrieval.store import Home
 from tests.invariants import check_generation, check_same_state, state_of
@@ -76,3 +77,22 @@ def damage(file: Path, harm: str) -> None:
         with zipfile.ZipFile(file, "w") as archive:
             for name, part in parts.items():
                 archive.writestr(name, part)
+
+
+def test_a_place_that_is_no_file_is_told(exported: Path, home: Home, tmp_path: Path) -> None:
+    """This test ensures that folders, there or not, are one sentence in both ways."""
+    for target in (tmp_path, tmp_path / "nowhere" / "x.prep"):
+        with pytest.raises(QueryError, match="name another file"):
+            export_library(home, target)
+    with pytest.raises(ReadError, match="cannot be opened"):
+        import_library(home, tmp_path)
+
+
+def test_a_library_that_lost_its_passages_is_not_exported(exported: Path, home: Home) -> None:
+    """This test ensures that a backup is never replaced by an empty one."""
+    before = exported.read_bytes()
+    shutil.rmtree(home.current() / "chroma")
+    (home.current() / "chroma").mkdir()
+    with pytest.raises(IndexCorruptError, match="0 of 4 passages"):
+        export_library(home, exported)
+    assert exported.read_bytes() == before

@@ -60,3 +60,17 @@ def test_a_folder_that_goes_away_is_told_and_loses_nothing(home: Home, notes: Pa
     assert isinstance(outcome, PrepdeskError)
     assert "put it back" in str(outcome)
     assert home.current_name() == before
+
+
+def test_what_was_saved_before_the_watch_stood_is_not_missed(
+    home: Home, notes: Path, ingest_notes: Callable[..., Report]
+) -> None:
+    """This test ensures that a file saved while the first ingest ran is taken in without another change."""
+    ingest_notes()
+    (notes / "saved.md").write_text("# Saved\n\nBoosting adds weak learners one by one.\n")
+    stop = threading.Event()
+    threading.Timer(20, stop.set).start()  # where nothing comes, the watch ends
+    outcome = next(follow(home, [notes], stop=stop), None)
+    stop.set()
+    assert isinstance(outcome, Report)
+    assert outcome.new == ("saved.md",)
