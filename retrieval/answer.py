@@ -1,13 +1,15 @@
 """Hits to a short extractive answer: verbatim sentences in reading order, each with its citation.
 
-One passage carries the answer, so that it reads as one thought: a question entry is
-answered by its reference answer, prose by the sentences around the one that answers best.
-Sentences of other passages join only where they score nearly as well and say something else.
+One hit carries the answer, so that it reads as one thought: a question entry is answered by
+its reference answer, prose by the sentences around the one that answers best. A hit that
+ranks nearly as high adds its best sentence where that says something else. What a sentence
+cannot stand without (what its first "It" means, the head of its table row) comes with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,14 +22,19 @@ from retrieval.text import plain, sentences
 from retrieval.types import Citation, Hit, Locator, Passage, Sentence
 
 MAX_SENTENCES = 6
-ENTRY_MATCH = 0.75  # cosine of question to question above which the entry's reference answer is the answer
 _HITS = 5  # hits that sentences are taken from
-_CORE = 3  # sentences of the carrying passage when it is prose
-_MARGIN = 0.08  # a sentence of another passage this far below the best is left out
-_HIT_WEIGHT = 3.0  # of the hit's own score in that of its sentences: nearly always the first hit carries
+_OF_ENTRY = 5  # sentences of a reference answer that is longer
+_OF_PROSE = 4
+_NEAR = 0.05  # below the score of the first hit, from which a hit adds nothing
 _TERM_WEIGHT = 0.2  # of the share of the question's words that a sentence holds
 _SAME = 0.85  # cosine above which two sentences say the same
 _MIN_WORDS = 4
+_LEANS = re.compile(
+    r"\W*(?:so|they|it|this|these|those|that|its|their|but|however|then|thus|hence|therefore|and|or|such|otherwise|"
+    r"instead|also|likewise|conversely|similarly|where|which|here|both|each|neither|for example|in contrast|"
+    r"by contrast|the same)\b",
+    re.I,
+)
 
 
 class Sources(Protocol):
@@ -40,93 +47,140 @@ class Sources(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A sentence of a hit, with its place among the sentences of that hit."""
+    """A sentence of a passage, by its span in the source."""
 
     span: tuple[int, int]
     text: str
+    passage: Passage
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """The sentences of one hit in reading order, with their vectors `(n, dimensions)` and scores."""
+
     hit: Hit
-    place: int
+    sentences: Sequence[_Candidate]
+    vectors: Vectors
+    scores: Sequence[float]
+
+    def best_first(self) -> list[int]:
+        return sorted(range(len(self.scores)), key=lambda i: (-self.scores[i], i))
+
+    def with_companions(self, i: int, chosen: Set[int] = frozenset()) -> set[int]:
+        """Return a sentence and those it cannot stand without, but for the `chosen` ones."""
+        found: set[int] = set()
+        wanted = [i]
+        while wanted:
+            i = wanted.pop()
+            if i not in found and i not in chosen:
+                found.add(i)
+                wanted.extend(self._companions(i))
+        return found
+
+    def _companions(self, i: int) -> Iterator[int]:
+        texts = [c.text for c in self.sentences]
+        more = i + 1 < len(texts)
+        if texts[i].startswith("|"):
+            head = i
+            while head and texts[head - 1].startswith("|"):
+                head -= 1
+            yield head
+            if head == i and more and texts[i + 1].startswith("|"):
+                yield i + 1
+        elif i and _LEANS.match(texts[i]):
+            yield i - 1
+        if texts[i].endswith((":", "?")) and more:
+            yield i + 1
 
 
 def compose(
-    question: str,
-    asked: Vectors,
-    hits: Sequence[Hit],
-    matched: Hit | None,
-    encoder: Encoder,
-    sources: Sources,
+    question: str, asked: Vectors, hits: Sequence[Hit], encoder: Encoder, sources: Sources
 ) -> tuple[tuple[Sentence, ...], tuple[Citation, ...]]:
     """Return the sentences of an answer and their citations, numbered in reading order.
 
-    `asked` is the vector of the question, `matched` the hit whose question entry asks the same.
-    Empty where no sentence of the hits can stand alone.
+    `asked` is the vector of the question. Empty where no sentence of the hits can stand alone.
     """
-    pool = _entry_sentences(matched, sources) if matched else []
-    if not pool:
-        matched = None
-        pool = [c for hit in hits[:_HITS] if not points_elsewhere(hit.passage) for c in _passage_sentences(hit)]
-    if not pool:
+    pools = list(_pools(question, asked, hits, encoder, sources))
+    if not pools:
         return (), ()
-    vectors = encoder.encode([plain(c.text) for c in pool])
-    scores = _scores(question, pool, vectors, asked)
-    chosen = _of_entry(scores) if matched else _of_passages(pool, scores, vectors)
-    return _cite([pool[i] for i in sorted(chosen, key=lambda i: (pool[i].hit.rank, pool[i].span))], sources)
+    carrier = _carrier(pools)
+    picked = sorted(_of_entry(carrier) if carrier.hit.passage.entry else _of_prose(carrier))
+    chosen = [carrier.sentences[i] for i in picked]
+    said = [carrier.vectors[i] for i in picked]
+    for pool in pools:
+        best = pool.best_first()[0]
+        more = sorted(pool.with_companions(best))
+        new = max(float(vector @ pool.vectors[best]) for vector in said) < _SAME
+        if pool is not carrier and new and len(said) + len(more) <= MAX_SENTENCES:
+            chosen.extend(pool.sentences[i] for i in more)
+            said.extend(pool.vectors[i] for i in more)
+    return _cite(chosen, sources)
 
 
-def _passage_sentences(hit: Hit) -> list[_Candidate]:
-    passage, start = hit.passage, hit.passage.locator.span[0]
-    spans = [(start + a, start + b) for a, b in sentences(passage.text)]
-    if passage.entry:  # the question is no part of an answer, nor are the notes behind it
-        answer = passage.entry.answer
-        spans = [s for s in spans if answer[0] <= s[0] and s[1] <= answer[1]]
-    found = [_Candidate(s, passage.text[s[0] - start : s[1] - start], hit, n) for n, s in enumerate(spans)]
-    return [c for c in found if len(c.text.split()) >= _MIN_WORDS]
-
-
-def _entry_sentences(hit: Hit, sources: Sources) -> list[_Candidate]:
-    """Return the sentences of the whole reference answer, also those in other parts of the entry."""
-    if not hit.passage.entry:
-        return []
-    start, end = hit.passage.entry.answer
-    answer = sources.source_text(hit.passage.locator.path)[start:end]
-    return [_Candidate((start + a, start + b), answer[a:b], hit, n) for n, (a, b) in enumerate(sentences(answer))]
-
-
-def _scores(question: str, pool: Sequence[_Candidate], vectors: Vectors, asked: Vectors) -> list[float]:
+def _pools(question: str, asked: Vectors, hits: Sequence[Hit], encoder: Encoder, sources: Sources) -> Iterator[_Pool]:
+    """Yield the sentences of the first hit that has any, and of those that rank nearly as high."""
     terms = frozenset(words(question))
-    return [
-        float(cosine)
-        + _TERM_WEIGHT * (len(terms & frozenset(words(c.text))) / len(terms) if terms else 0.0)
-        + _HIT_WEIGHT * c.hit.score
-        for c, cosine in zip(pool, vectors @ asked, strict=True)
-    ]
+    entries: set[str] = set()  # two hits may be parts of one
+    enough = -np.inf
+    for hit in hits[:_HITS]:
+        entry = hit.passage.entry
+        if hit.score < enough:
+            return
+        if points_elsewhere(hit.passage) or (entry and entry.id in entries):
+            continue
+        if candidates := _sentences(hit, sources):
+            enough = max(enough, hit.score - _NEAR)
+            entries.update([entry.id] if entry else [])
+            yield _scored(hit, candidates, terms, asked, encoder)
 
 
-def _of_entry(scores: Sequence[float]) -> set[int]:
+def _carrier(pools: Sequence[_Pool]) -> _Pool:
+    """Return the sentences of the hit that carries the answer: of prose, ranks being close, those with the best one."""
+    if pools[0].hit.passage.entry:
+        return pools[0]
+    prose = [pool for pool in pools if not pool.hit.passage.entry]
+    return max(prose, key=lambda pool: (max(pool.scores), -pool.hit.rank))
+
+
+def _sentences(hit: Hit, sources: Sources) -> list[_Candidate]:
+    """Return the sentences of a passage, of an entry those of its whole reference answer, other parts included."""
+    passage = hit.passage
+    start, end = passage.entry.answer if passage.entry else passage.locator.span
+    text = sources.source_text(passage.locator.path)[start:end] if passage.entry else passage.text
+    found = [_Candidate((start + a, start + b), text[a:b], passage) for a, b in sentences(text)]
+    return found if passage.entry else [c for c in found if len(c.text.split()) >= _MIN_WORDS]
+
+
+def _scored(
+    hit: Hit, candidates: Sequence[_Candidate], terms: frozenset[str], asked: Vectors, encoder: Encoder
+) -> _Pool:
+    vectors = encoder.encode([plain(c.text) for c in candidates])
+    held = [len(terms & frozenset(words(c.text))) / max(1, len(terms)) for c in candidates]
+    scores = [float(cosine) + _TERM_WEIGHT * share for cosine, share in zip(vectors @ asked, held, strict=True)]
+    return _Pool(hit, candidates, vectors, scores)
+
+
+def _of_entry(pool: _Pool) -> set[int]:
     """Choose from a reference answer: all of a short one, else its first sentence and the best of the rest."""
-    order = sorted(range(1, len(scores)), key=lambda i: (-scores[i], i))
-    return {0, *order[: MAX_SENTENCES - 1]}
-
-
-def _of_passages(pool: Sequence[_Candidate], scores: Sequence[float], vectors: Vectors) -> set[int]:
-    """Choose the best sentence with its neighbors, then what nearly reaches it elsewhere and is new."""
-    best = max(range(len(pool)), key=lambda i: (scores[i], -i))
-    mine = [i for i, c in enumerate(pool) if c.hit is pool[best].hit]
-    if pool[best].hit.passage.entry and len(mine) <= MAX_SENTENCES:
-        chosen = set(mine)
-    else:
-        chosen = {best}
-        while len(chosen) < min(_CORE, len(mine)):
-            beside = [i for i in mine if i not in chosen and (i - 1 in chosen or i + 1 in chosen)]
-            if not beside:
-                break
-            chosen.add(max(beside, key=lambda i: (scores[i], -i)))
-    for i in sorted(range(len(pool)), key=lambda i: (-scores[i], i)):
-        if len(chosen) >= MAX_SENTENCES or scores[i] < scores[best] - _MARGIN:
-            break
-        if i not in chosen and float(np.max(vectors[sorted(chosen)] @ vectors[i])) < _SAME:
-            chosen.add(i)
+    if len(pool.sentences) <= _OF_ENTRY:
+        return set(range(len(pool.sentences)))
+    chosen = pool.with_companions(0)
+    for i in pool.best_first():
+        more = pool.with_companions(i, chosen)
+        if len(chosen) + len(more) <= _OF_ENTRY:
+            chosen |= more
     return chosen
+
+
+def _of_prose(pool: _Pool) -> set[int]:
+    """Choose the best sentence and what stands beside it."""
+    chosen = pool.with_companions(pool.best_first()[0])
+    while len(chosen) < min(_OF_PROSE, len(pool.sentences)):
+        beside = [i for i in range(len(pool.sentences)) if i not in chosen and chosen & {i - 1, i + 1}]
+        if not beside:
+            break
+        chosen |= pool.with_companions(max(beside, key=lambda i: (pool.scores[i], -i)), chosen)
+    return set(sorted(chosen)[:MAX_SENTENCES])
 
 
 def _cite(chosen: Sequence[_Candidate], sources: Sources) -> tuple[tuple[Sentence, ...], tuple[Citation, ...]]:
@@ -134,7 +188,7 @@ def _cite(chosen: Sequence[_Candidate], sources: Sources) -> tuple[tuple[Sentenc
     made: list[Sentence] = []
     citations: list[Citation] = []
     for n, candidate in enumerate(chosen, 1):
-        passage = candidate.hit.passage
-        citations.append(Citation(n, candidate.text, sources.quote_locator(passage, candidate.span), passage.id))
+        where = sources.quote_locator(candidate.passage, candidate.span)
+        citations.append(Citation(n, candidate.text, where, candidate.passage.id))
         made.append(Sentence(candidate.text, (n,)))
     return tuple(made), tuple(citations)

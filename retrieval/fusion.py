@@ -21,16 +21,12 @@ class Weights:
 
     lexical: float = 0.3
     words: float = 0.5
-    question: float = 0.9
+    question: float = 1.0
     naming: float = 0.1
 
 
 def dense(passage: Floats, question: Floats, weights: Weights) -> Floats:
-    """Return the dense score of every row: the cosine of its passage, risen toward that of its question.
-
-    Not all the way: a general question is near to every particular one on its matter, and the
-    answer tells which of them it is.
-    """
+    """Return the dense score of every row: the cosine of its passage, risen toward that of its question."""
     risen: Floats = passage + np.float32(weights.question) * np.maximum(question - passage, np.float32(0.0))
     return risen
 

@@ -69,7 +69,8 @@ class Lease:
             if time.monotonic() >= end:
                 who = f"{row['host']}, process {row['pid']}" if row else "another writer"
                 raise LockedError(
-                    f"{who} is writing to {self._table.connection.address.place}; wait for it, or use --wait SECONDS"
+                    f"{who} is writing to {self._table.connection.address.place}; run it again when that is done "
+                    "(prep ingest and prep import wait for it with --wait SECONDS)"
                 )
             time.sleep(min(_LOOK, max(0.0, end - time.monotonic())))
 

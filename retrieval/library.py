@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,11 +13,11 @@ from types import TracebackType
 
 from retrieval import answer, confidence
 from retrieval.encoder import Encoder, open_encoder
-from retrieval.errors import FingerprintError, IndexCorruptError, QueryError
+from retrieval.errors import EncoderError, FingerprintError, IndexCorruptError, QueryError
 from retrieval.index import Where
 from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
-from retrieval.models import find_model, model_fingerprint
+from retrieval.models import DEFAULT_MODEL, ModelFiles, find_model, model_fingerprint
 from retrieval.reranker import Reranker
 from retrieval.search import Filters, Searcher
 from retrieval.store import Home, Store, storage_errors
@@ -109,9 +110,7 @@ class Library:
             model.chance.probability(confidence.features(question, found, hits, searcher.lexical)) if hits else 0.0
         )
         if probability >= model.threshold:
-            asked = dict(zip(found.ids, found.question.tolist(), strict=True))
-            matched = next((h for h in hits[:2] if asked.get(h.passage.id, -1.0) >= answer.ENTRY_MATCH), None)
-            sentences, citations = answer.compose(question, found.vector, hits, matched, searcher.encoder, generation)
+            sentences, citations = answer.compose(question, found.vector, hits, searcher.encoder, generation)
             if sentences:
                 return Answer(question, True, probability, sentences, citations, tuple(hits))
         nearest = generation.topics.nearest(found.vector, _NEAREST)
@@ -144,6 +143,7 @@ class Library:
         """Return the topic of that name, or the nearest one in meaning. Raises QueryError where there is none."""
         if not name.strip():
             raise QueryError("name a topic; see: prep topics")
+        name = name.encode("utf-8", "replace").decode()  # a lone surrogate cannot be tokenised
         generation = self._now()
         found = generation.topics.find(name)
         if found is None:
@@ -158,7 +158,10 @@ class Library:
         return self._now().source_text(path)
 
     def quote_locator(self, passage: Passage, span: tuple[int, int]) -> Locator:
-        """Return where a quote of a passage's source stands, with the lines of the quote itself."""
+        """Return where a quote of a passage's source stands, with the lines of the quote itself.
+
+        Of a passage that the live generation no longer has as it was, the lines are those of the whole passage.
+        """
         return self._now().quote_locator(passage, span)
 
     def _now(self) -> _Generation:
@@ -185,6 +188,7 @@ class _Generation:
         self.manifest = Manifest.read(self.folder)
         self.records = self.manifest.by_path()
         self.line_maps: dict[str, tuple[tuple[int, ...], list[int] | None]] = {}
+        self.held: set[str] = set()
 
     @cached_property
     def searcher(self) -> Searcher:
@@ -193,6 +197,12 @@ class _Generation:
             encoder = beside.submit(self._open_encoder)
             dense = self.home.dense(self.folder)
             lexical = LexicalIndex.load(self.folder / "lexical")
+            if (count := dense.count()[0]) < len(lexical):
+                dense.close()
+                raise IndexCorruptError(
+                    f"the vector index in {self.folder} holds {count} of {len(lexical)} passages; "
+                    "run: prep doctor --fix"
+                )
             return Searcher(encoder.result(), dense, lexical)
 
     def _open_encoder(self) -> Encoder:
@@ -203,7 +213,30 @@ class _Generation:
         return TopicTree.read(self.folder)
 
     def where(self, filters: Filters | None) -> Where | None:
-        return filters.where([r.path for r in self.manifest.sources]) if filters else None
+        """Return the filter as the index takes it. Raises QueryError for a source or topic that is not there."""
+        if filters is None:
+            return None
+        parts = [_any([self._of_topic(name) for name in filters.topics])] if filters.topics else []
+        if others := replace(filters, topics=()).where([r.path for r in self.manifest.sources]):
+            parts.append(others)
+        return {"$and": parts} if len(parts) > 1 else next(iter(parts), None)
+
+    def _of_topic(self, name: str) -> Where:
+        """Return the filter for a topic by its id or name, or for an area also as the files write it.
+
+        Passages carry their categories and tags; those of an area or guide are known by their sources.
+        """
+        topic = self.topics.find(name) or self.topics.find(f"area/{name}")
+        if topic is None:
+            raise QueryError(f"no topic {name!r} in the library; see: prep topics")
+        named: list[Where] = [{"topics": {"$contains": n}} for n in sorted({name, topic.name})]
+        if topic.kind in ("area", "guide"):
+            passages = self.searcher.dense.passages(topic.passages).values()
+            named.append({"path": {"$in": sorted({p.locator.path for p in passages})}})
+        elif topic.kind == "section" and not self.searcher.dense.ids(_any(named)):
+            guide = topic.id.removeprefix("section/").split("#")[0]
+            raise QueryError(f"{topic.name!r} is a section, which is no filter; choose its file: --source {guide}")
+        return _any(named)
 
     def source_text(self, path: str) -> str:
         record = self.records.get(path)
@@ -218,7 +251,7 @@ class _Generation:
 
     def quote_locator(self, passage: Passage, span: tuple[int, int]) -> Locator:
         """Return where a quote of a passage's source stands, with the lines of the quote itself."""
-        if passage.locator.lines is None or passage.locator.path not in self.records:
+        if passage.locator.lines is None or not self._holds(passage):
             return replace(passage.locator, span=span)
         path = passage.locator.path
         if path not in self.line_maps:
@@ -227,19 +260,45 @@ class _Generation:
             self.line_maps[path] = (line_starts(self.source_text(path)), numbers)
         return replace(passage.locator, span=span, lines=lines_of(span, *self.line_maps[path]))
 
+    def _holds(self, passage: Passage) -> bool:
+        """Tell whether a passage, which may come from an earlier generation, stands in this one at its place."""
+        if passage.id not in self.held and passage.locator.path in self.records:
+            start, end = passage.locator.span
+            if self.source_text(passage.locator.path)[start:end] == passage.text:
+                self.held.add(passage.id)
+        return passage.id in self.held
+
     def close(self) -> None:
         if "searcher" in self.__dict__:
             self.searcher.dense.close()
 
 
+def _any(parts: Sequence[Where]) -> Where:
+    return parts[0] if len(parts) == 1 else {"$or": list(parts)}
+
+
 def check_encoder(manifest: Manifest, home: Store) -> None:
-    """Raise FingerprintError where an index was built with another encoder than the one installed under its name."""
-    ours = model_fingerprint(find_model(manifest.model))
+    """Raise FingerprintError where an index was built with another encoder than the one installed under its name.
+
+    Raises what `model_of` raises.
+    """
+    ours = model_fingerprint(model_of(manifest.model, home))
     if ours != manifest.encoder:
         raise FingerprintError(
             f"the index at {home.place} was built with the encoder {manifest.encoder}, the one installed is {ours}; "
             "run: prep ingest --rebuild"
         )
+
+
+def model_of(name: str, home: Store) -> ModelFiles:
+    """Return the model that an index was built with. Raises EncoderError, naming the way out, where it is gone."""
+    try:
+        return find_model(name)
+    except EncoderError as error:
+        raise EncoderError(
+            f"the index at {home.place} was built with the model {name}, which is not there any more; "
+            f"put it back, or run: prep ingest --rebuild --model {DEFAULT_MODEL}"
+        ) from error
 
 
 def quiet() -> None:

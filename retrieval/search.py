@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,6 @@ class Candidates:
     ids: list[str]
     fused: Floats
     dense: Floats
-    question: Floats
     lexical: Floats
 
 
@@ -138,9 +138,7 @@ class Searcher:
         lexical = shares[rows]
         key = {"dense": best, "lexical": lexical, "hybrid": fusion.fuse(best, lexical, self.weights)}[mode]
         top = np.argsort(-key, kind="stable")  # `order` is sorted by id, so ties fall to the smaller id
-        return Candidates(
-            query, mode, vector, [order[i] for i in top], key[top], best[top], question[top], lexical[top]
-        )
+        return Candidates(query, mode, vector, [order[i] for i in top], key[top], best[top], lexical[top])
 
     def hits(self, found: Candidates, k: int) -> list[Hit]:
         """Return the best `k` candidates as hits, those that say the same as a better one folded into it.
@@ -155,7 +153,7 @@ class Searcher:
         hits = self._folded_hits(found, max(_LOOK, 2 * k))
         if found.mode == "hybrid":
             asked = frozenset(words(found.query))
-            hits = [replace(hit, score=hit.score + self._naming(asked, hit.passage)) for hit in hits]
+            hits = [_moved(hit, self._naming(asked, hit.passage)) for hit in hits]
         return settle(hits)[:k]
 
     def _naming(self, asked: frozenset[str], passage: Passage) -> float:
@@ -173,14 +171,14 @@ class Searcher:
 
     def _folded_hits(self, found: Candidates, k: int) -> list[Hit]:
         hits: list[Hit] = []
-        kept: list[frozenset[str]] = []
+        kept = _Texts()
         for start in range(0, len(found.ids), k):
             part = found.ids[start : start + k]
             passages = self.dense.passages(part)
             for offset, id_ in enumerate(part):
                 passage = passages[id_]
                 tokens = frozenset(_TOKEN.findall(passage.text.casefold()))
-                twin = next((n for n, other in enumerate(kept) if _overlap(tokens, other) >= _SAME), None)
+                twin = kept.twin(tokens)
                 if twin is not None and _may_fold(passage, hits[twin].passage):
                     hits[twin] = _folded(hits[twin], passage)
                     continue
@@ -189,7 +187,7 @@ class Searcher:
                 n = start + offset
                 scores = Scores(dense=float(found.dense[n]), lexical=float(found.lexical[n]))
                 hits.append(Hit(len(hits) + 1, float(found.fused[n]), scores, passage))
-                kept.append(tokens)
+                kept.add(tokens)
         return hits
 
     def _allowed(self, where: Where | None) -> set[str] | None:
@@ -224,10 +222,14 @@ def settle(hits: Sequence[Hit]) -> list[Hit]:
     for hit in hits:
         path = hit.passage.locator.path
         lost = (_CROWD if seen[path] >= _MANY else 0.0) + (_ELSEWHERE if points_elsewhere(hit.passage) else 0.0)
-        scored.append(replace(hit, score=hit.score - lost))
+        scored.append(_moved(hit, -lost))
         seen[path] += 1
     scored.sort(key=lambda hit: -hit.score)
     return [replace(hit, rank=rank) for rank, hit in enumerate(scored, 1)]
+
+
+def _moved(hit: Hit, by: float) -> Hit:
+    return replace(hit, score=hit.score + by, scores=replace(hit.scores, settled=hit.scores.settled + by))
 
 
 def points_elsewhere(passage: Passage) -> bool:
@@ -244,10 +246,29 @@ def _folded(hit: Hit, passage: Passage) -> Hit:
     return replace(hit, also=(*hit.also, other))
 
 
-def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
-    if not a or not b or min(len(a), len(b)) < _SAME * max(len(a), len(b)):
-        return 0.0
-    return len(a & b) / len(a | b)
+class _Texts:
+    """Token sets, to find the first that is nearly the same as another.
+
+    Sets whose Jaccard index reaches `_SAME` share one of the first tokens of each in one order
+    (the prefix filter of Bayardo, Ma and Srikant, 2007), so that few have to be compared.
+    """
+
+    def __init__(self) -> None:
+        self._sets: list[frozenset[str]] = []
+        self._by_token: dict[str, list[int]] = defaultdict(list)
+
+    def add(self, tokens: frozenset[str]) -> None:
+        for token in self._prefix(tokens):
+            self._by_token[token].append(len(self._sets))
+        self._sets.append(tokens)
+
+    def twin(self, tokens: frozenset[str]) -> int | None:
+        """Return the number of the first set, as added, that is nearly the same."""
+        near = sorted({n for token in self._prefix(tokens) for n in self._by_token.get(token, ())})
+        return next((n for n in near if len(tokens & self._sets[n]) >= _SAME * len(tokens | self._sets[n])), None)
+
+    def _prefix(self, tokens: frozenset[str]) -> list[str]:
+        return sorted(tokens)[: len(tokens) - ceil(_SAME * len(tokens)) + 1]
 
 
 def _may_fold(passage: Passage, better: Passage) -> bool:

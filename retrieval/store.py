@@ -27,12 +27,15 @@ from retrieval.index import DenseIndex, PassageIndex
 from retrieval.manifest import Manifest
 
 CURRENT = "CURRENT"
+SEAL = "checksums.json"  # of a generation; written when it is whole and agrees with itself
 _DISK_ADVICE = {
     errno.EIO: "the disk reports an error; check it, or choose another place with --index DIR",
     errno.ENOSPC: "the disk is full; free some space and run it again",
     errno.EROFS: "the disk is read-only; choose another place with --index DIR",
     errno.EACCES: "permission is denied; choose another place with --index DIR",
     errno.EPERM: "permission is denied; choose another place with --index DIR",
+    errno.EEXIST: "a file stands where a folder is needed; choose another place with --index DIR",
+    errno.ENOTDIR: "a file stands where a folder is needed; choose another place with --index DIR",
 }
 
 
@@ -112,13 +115,21 @@ class Home:
         return str(self.path)
 
     def current_name(self) -> str | None:
-        """Return the name of the live generation, or None where nothing was ever committed."""
+        """Return the name of the live generation, or None where nothing was ever committed.
+
+        Where the pointer is lost, or was not yet written when the first writer was killed, that is
+        the newest generation that is sealed. Raises IndexCorruptError where it is damaged.
+        """
+        pointer = self.path / CURRENT
         try:
-            return (self.path / CURRENT).read_text(encoding="ascii").strip() or None
+            name = pointer.read_bytes().decode("ascii", "replace").strip()
         except FileNotFoundError:
-            return None
-        except UnicodeDecodeError as error:
-            raise IndexCorruptError(f"{self.path / CURRENT} is damaged; run: prep doctor --fix") from error
+            name = ""
+        except NotADirectoryError as error:
+            raise StorageError(f"{self.path} is a file and no folder; choose a folder with --index DIR") from error
+        if name and not re.fullmatch(r"\d+", name):
+            raise IndexCorruptError(f"{pointer} is damaged; run: prep doctor --fix")
+        return name or next((n for n in reversed(self._names()) if (self.generations / n / SEAL).is_file()), None)
 
     def current(self) -> Path:
         """Return the folder of the live generation.
@@ -130,9 +141,8 @@ class Home:
             raise IndexMissingError(f"there is no index at {self.path}; run: prep ingest")
         folder = self.generations / name
         if not (folder / manifest.FILE_NAME).is_file():
-            raise IndexCorruptError(
-                f"{self.path / CURRENT} names generation {name}, which is not complete; run: prep doctor --fix"
-            )
+            how = "prep doctor --fix" if self._complete() else "prep ingest --rebuild FOLDER, with your own folders"
+            raise IndexCorruptError(f"{self.path / CURRENT} names generation {name}, which is not complete; run: {how}")
         return folder
 
     def live(self) -> Manifest:
@@ -159,7 +169,8 @@ class Home:
                 lock.acquire(timeout=wait)
             except Timeout as error:
                 raise LockedError(
-                    f"{_describe(holder)} is writing to {self.path}; wait for it, or use --wait SECONDS"
+                    f"{_describe(holder)} is writing to {self.path}; run it again when that is done (prep ingest and "
+                    "prep import wait for it with --wait SECONDS)"
                 ) from error
         try:
             with storage_errors(self.path):
@@ -178,8 +189,8 @@ class Home:
         Left-overs of writers that died are removed first.
         """
         live = self.current_name()
-        number = int(live) if live else 0
         self._prune()
+        number = max(int(name) for name in (live or "0", *self._complete()))
         folder = self.generations / f"{number + 1:06d}"
         folder.mkdir(parents=True)
         try:
@@ -213,15 +224,21 @@ class Home:
 
     def _prune(self) -> None:
         """Remove every generation but the live one and, for readers that still hold it, the one before."""
-        live = self.current_name()
-        if not self.generations.is_dir():
-            return
-        names = sorted(p.name for p in self.generations.iterdir() if p.is_dir())
-        older = [n for n in names if live and n < live and (self.generations / n / manifest.FILE_NAME).is_file()]
-        keep = {live, *older[-1:]}
-        for name in names:
-            if name not in keep:
+        live, complete = self.current_name(), self._complete()
+        # Where the live one is damaged, any that is complete may be what is left of the library.
+        older = [name for name in complete if live and name < live][-1:] if live in complete else complete
+        for name in self._names():
+            if name not in (live, *older):
                 shutil.rmtree(self.generations / name, ignore_errors=True)
+
+    def _complete(self) -> list[str]:
+        """Return the generations whose manifest, which is written when all else is, is there; the newest last."""
+        return [n for n in self._names() if n.isdecimal() and (self.generations / n / manifest.FILE_NAME).is_file()]
+
+    def _names(self) -> list[str]:
+        if not self.generations.is_dir():
+            return []
+        return sorted(p.name for p in self.generations.iterdir() if p.is_dir())
 
 
 def _number(error: OSError) -> int:

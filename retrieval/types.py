@@ -78,10 +78,16 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What each search gave a passage: cosine in [-1, 1]; lexical in [0, 1]."""
+    """What each search gave a passage: `dense` in [-1, 1], `lexical` in [0, 1].
+
+    `dense` is the cosine of the passage, raised toward that of its entry's question where that
+    is nearer. `settled` is what the rest of the ranking added to the fused score or took off it:
+    a heading that names what is asked, a list of references, too many passages of one source.
+    """
 
     dense: float
     lexical: float
+    settled: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

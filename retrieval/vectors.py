@@ -11,13 +11,17 @@ import contextlib
 import errno
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.encoder import Encoder, Progress, Vectors
+
+T = TypeVar("T")
 
 _SLICE = 64  # texts encoded between two saves: what an interruption can cost
 _PAGE = 500
@@ -26,6 +30,7 @@ _SYSTEM = {
     sqlite3.SQLITE_READONLY: errno.EROFS,
     sqlite3.SQLITE_CANTOPEN: errno.EACCES,
 }
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class VectorCache:
@@ -39,8 +44,7 @@ class VectorCache:
         except sqlite3.OperationalError as error:
             raise _system_error(error, path) from error
         except sqlite3.DatabaseError:
-            path.unlink()  # a damaged cache holds nothing that cannot be encoded again
-            self._db = self._open(path)
+            self._db = self._opened_anew()
         self.encoded = 0
 
     @staticmethod
@@ -50,6 +54,25 @@ class VectorCache:
         db.execute("pragma synchronous = normal")
         db.execute("create table if not exists vectors (key blob primary key, vector blob not null) without rowid")
         return db
+
+    def _opened_anew(self) -> sqlite3.Connection:
+        """Drop a damaged file, which holds nothing that cannot be encoded again, and begin another."""
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        return self._open(self._path)
+
+    def _in_use(self, work: Callable[[], T]) -> T:
+        """Do what uses the file; where a page of it turns out to be damaged, do it on a new file."""
+        try:
+            return work()
+        except sqlite3.OperationalError as error:
+            raise _system_error(error, self._path) from error
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+                raise
+        self._db.close()
+        self._db = self._opened_anew()
+        return work()
 
     def __enter__(self) -> VectorCache:
         return self
@@ -76,6 +99,9 @@ class VectorCache:
         self.fill(texts, progress)
         keys = [self._key(text) for text in texts]
         known = self._known(keys)
+        if len(known) < len(set(keys)):  # the file was damaged and begun anew after they were found in it
+            self.fill(texts)
+            known = self._known(keys)
         return np.stack([known[key] for key in keys]) if keys else np.empty((0, self.encoder.dimensions), np.float32)
 
     def put(self, texts: Sequence[str], vectors: Sequence[NDArray[np.float32]]) -> None:
@@ -84,33 +110,43 @@ class VectorCache:
 
     def crowded(self, used: int) -> bool:
         """Tell whether more than half of the rows are not used by a library of so many texts."""
-        (rows,) = self._db.execute("select count(*) from vectors").fetchone()
+        (rows,) = self._in_use(lambda: self._db.execute("select count(*) from vectors").fetchone())
         return bool(rows > 2 * used + 1000)
 
     def keep_only(self, texts: Sequence[str]) -> None:
         """Forget what a finished library does not use."""
-        with self._db:
-            self._db.execute("create temp table used (key blob primary key) without rowid")
-            self._db.executemany("insert or ignore into used values (?)", [(self._key(text),) for text in texts])
-            self._db.execute("delete from vectors where key not in (select key from used)")
-            self._db.execute("drop table used")
+        used = [(self._key(text),) for text in texts]
+
+        def forget() -> None:
+            with self._db:
+                self._db.execute("create temp table used (key blob primary key) without rowid")
+                self._db.executemany("insert or ignore into used values (?)", used)
+                self._db.execute("delete from vectors where key not in (select key from used)")
+                self._db.execute("drop table used")
+
+        self._in_use(forget)
 
     def _save(self, keys: Sequence[bytes], vectors: Iterable[NDArray[np.float32]]) -> None:
         rows = [(key, vector.tobytes()) for key, vector in zip(keys, vectors, strict=True)]
-        try:
+
+        def insert() -> None:
             with self._db:
                 self._db.executemany("insert or replace into vectors values (?, ?)", rows)
-        except sqlite3.OperationalError as error:
-            raise _system_error(error, self._path) from error
+
+        self._in_use(insert)
 
     def _known(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
         found: dict[bytes, NDArray[np.float32]] = {}
         for start in range(0, len(keys), _PAGE):
             part = keys[start : start + _PAGE]
             marks = ",".join("?" * len(part))
-            rows = self._db.execute(f"select key, vector from vectors where key in ({marks})", part)  # noqa: S608 (marks only)
+            question = f"select key, vector from vectors where key in ({marks})"  # noqa: S608 (marks only)
+            rows = self._in_use(partial(self._rows, question, part))
             found.update((key, np.frombuffer(blob, dtype=np.float32)) for key, blob in rows)
         return found
+
+    def _rows(self, question: str, keys: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+        return self._db.execute(question, keys).fetchall()
 
     def _key(self, text: str) -> bytes:
         return hashlib.sha256(f"{self.encoder.fingerprint}\0{text}".encode("utf-8", "surrogatepass")).digest()

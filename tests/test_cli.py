@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -9,14 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from ingest.pipeline import ingest
+from retrieval.manifest import Manifest, SourceRecord
+from retrieval.models import DEFAULT_MODEL
 from retrieval.store import Home
 from tests.retrieval.test_reranker import tiny_cross_encoder
+from ui.cli import app, main
 
 Prep = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -34,6 +41,21 @@ def prep(home: Home, encoders: Path) -> Prep:
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "ui.cli", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, env=environment(home), timeout=120, check=False)
+
+    return run
+
+
+@pytest.fixture
+def here(home: Home, encoders: Path) -> Prep:
+    """Run `prep ARGS...` in this process, which takes no second to start."""
+    home.path.mkdir(parents=True)
+    (home.path / "encoders").symlink_to(encoders)
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        done = CliRunner().invoke(app, [*map(str, arguments)], env=environment(home))
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
     return run
 
@@ -115,14 +137,95 @@ def test_errors_are_one_line_with_what_to_do(prep: Prep, notes: Path, tmp_path: 
     check_one_line_error(prep("ingest", notes, "--model", "no/such-model"), "no/such-model", "--model")
     prep("ingest", notes)
     check_one_line_error(prep("ask", ""), "empty")
-    check_one_line_error(prep("ask"), "no question")
-    check_one_line_error(prep("search", "x", "--mode", "magic"), "magic", "hybrid")
-    check_one_line_error(prep("search", "x", "--kind", "poem"), "poem", "prose")
     check_one_line_error(prep("search", "x", "--source", "nope.md"), "nope.md")
     check_one_line_error(prep("ask", "--queries", tmp_path / "none.jsonl"), "none.jsonl")
     check_one_line_error(prep("eval", tmp_path / "none.jsonl"), "none.jsonl")
     check_one_line_error(prep("eval", "--gate"), "--baseline")
     assert prep("search", "x", "--k", "many").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("ask",), ("no question",)),
+        (("search",), ("no query",)),
+        (("search", "x", "--mode", "magic"), ("magic", "hybrid")),
+        (("search", "x", "--kind", "poem"), ("poem", "prose")),
+        (("ask", "x", "--kind", "poem"), ("poem", "prose")),
+        (("eval", "--compare", "dense,magic"), ("magic", "hybrid")),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_opened(
+    here: Prep, tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    """This test ensures that a slip in typing is exit code 2, and does not first build a library for a minute."""
+    done = here(*arguments, "--index", tmp_path / "new")
+    assert (done.returncode, (tmp_path / "new").exists()) == (2, False)
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+def test_a_dry_run_makes_nothing(here: Prep, notes: Path, tmp_path: Path) -> None:
+    """This test ensures that looking at what an ingest would do leaves no home behind, and reads one that is locked."""
+    assert "2 new" in here("ingest", notes, "--dry-run", "--index", tmp_path / "new").stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_index_that_is_a_file_is_one_line(here: Prep, notes: Path) -> None:
+    """This test ensures that no command meets it as a surprise."""
+    for arguments in (("status",), ("search", "x"), ("ask", "x"), ("ingest",), ("doctor",), ("export", "x.prep")):
+        check_one_line_error(here(*arguments, "--index", notes / "bank.yaml"), "bank.yaml", "--index DIR")
+
+
+def test_an_empty_text_among_many_does_not_end_the_batch(here: Prep, home: Home, notes: Path, tmp_path: Path) -> None:
+    """This test ensures that every line is answered, the empty one by saying so."""
+    ingest(home, [notes])
+    file = tmp_path / "q.jsonl"
+    file.write_text('{"_id": "a", "text": " "}\n{"_id": "b", "text": "dropout"}\n')
+    for command in ("search", "ask"):
+        done = here(command, "--queries", file)
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [(row["_id"], bool(row["hits"]), "error" in row) for row in rows] == [
+            ("a", False, True),
+            ("b", True, False),
+        ]
+
+
+def test_the_nearest_topic_is_told_where_none_has_the_name(here: Prep, home: Home, notes: Path) -> None:
+    """This test ensures that what is shown for words is not taken for a topic of that name."""
+    ingest(home, [notes])
+    assert "nearest topic to 'sourdough bread': " in here("related", "sourdough bread").stderr
+    assert here("related", "regularization").stderr == ""
+
+
+def test_advice_to_rebuild_leads_out(here: Prep, home: Home, notes: Path) -> None:
+    """This test ensures that out of another schema, or a model that is gone, the error names the way."""
+    ingest(home, [notes])
+    replace(Manifest.read(home.current()), model="/gone").write(home.current())
+    for options in ((), ("--rebuild",)):
+        check_one_line_error(here("ingest", *options, notes), "/gone", "--rebuild --model prepdesk-MiniLM-L6")
+    replace(Manifest.read(home.current()), model=DEFAULT_MODEL, schema=99).write(home.current())
+    check_one_line_error(here("ingest", notes), "99", "prep ingest --rebuild")
+    assert "2 new" in here("ingest", "--rebuild").stderr
+    assert {r.root for r in Manifest.read(home.current()).sources} == {str(notes)}
+    (home.current() / "manifest.json").write_text("{}")
+    check_one_line_error(here("ingest", "--rebuild"), "prep ingest --rebuild FOLDER")
+
+
+def test_any_locale_prints_any_name(home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """This test ensures that arrows, and names that are no text, are printed where the locale has neither."""
+    home.path.mkdir()
+    empty = Manifest("encoder", "→", 3, "chunker", "now", sources=(SourceRecord("\udcff", "f", "p", "", 0, 0),))
+    with home.writing():
+        folder = home.begin(copy=False)
+        empty.write(folder)
+        home.commit(folder)
+    out = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.argv", ["prep", "status", "--json", "--index", str(home.path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = json.loads(out.buffer.getvalue())  # type: ignore[attr-defined]
+    assert (ended.value.code, said["model"], said["roots"]) == (0, "→", ["\udcff"])
 
 
 def test_a_damaged_index_is_one_line_and_mended(prep: Prep, home: Home, notes: Path) -> None:

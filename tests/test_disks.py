@@ -90,3 +90,18 @@ def test_a_cache_that_cannot_grow_is_a_full_disk(tmp_path: Path, encoder: Encode
         cache._db.execute("pragma max_page_count = 8")
         with pytest.raises(StorageError, match="disk is full"), storage_errors(tmp_path):
             cache._save([bytes([n]) * 32 for n in range(100)], np.ones((100, 384), np.float32))
+
+
+def test_a_damaged_page_of_the_cache_costs_time_only(tmp_path: Path, encoder: Encoder) -> None:
+    """This test ensures that damage SQLite meets only when it reads on begins a new file, and every vector is there."""
+    path = tmp_path / "vectors.sqlite"
+    texts = [f"text {n}" for n in range(100)]
+    with VectorCache(path, encoder) as cache:
+        cache.put(texts, list(np.ones((100, 384), np.float32)))
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\x5a" * (len(content) - 4096)
+    path.write_bytes(content)
+    with VectorCache(path, encoder) as cache:
+        assert not cache.crowded(0)
+        np.testing.assert_allclose(cache.encode(texts[:2]), encoder.encode(texts[:2], many=True), atol=1e-5)
+        assert (cache.encoded, len(cache.encode(texts[:2])), cache.encoded) == (2, 2, 2)

@@ -154,8 +154,9 @@ def _why(question: str, hit: Hit) -> None:
     st.markdown(f"Rank {hit.rank}, score **{hit.score:.3f}**")
     st.markdown(
         "| Score | |\n|---|---:|\n"
-        f"| Dense: nearness in meaning (cosine) | {hit.scores.dense:.3f} |\n"
+        f"| Dense: nearness in meaning (cosine, of its question where that is nearer) | {hit.scores.dense:.3f} |\n"
         f"| Lexical: words and letters (share of the best) | {hit.scores.lexical:.3f} |\n"
+        f"| Names what is asked; a list of references, many of one source | {hit.scores.settled:+.3f} |\n"
         f"| Fused: what the rank goes by | {hit.score:.3f} |"
     )
     if reason.terms:

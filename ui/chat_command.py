@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from rich.text import Text
-
 from retrieval import Library
 from retrieval.errors import PrepdeskError
 from retrieval.followups import standalone
 from retrieval.llm import LanguageModel
 from ui import console, llm_command
+from ui.options import tell
 
 
 def converse(library: Library, model: LanguageModel | None) -> None:
@@ -25,10 +24,10 @@ def converse(library: Library, model: LanguageModel | None) -> None:
         try:
             searched = standalone(question, asked, model)
             if searched != question:
-                console.out.print(Text(f"Searched: {searched}", style="dim"))
+                console.out.print(console.plain(f"Searched: {searched}", "dim"))
             llm_command.show(library, model, searched)
         except PrepdeskError as error:
-            print(f"prep: {' '.join(str(error).split())}", file=sys.stderr)
+            tell(error)
         else:
             asked.append(searched)
 

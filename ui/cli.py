@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import io
+import sys
 
 import typer
 
@@ -23,6 +25,10 @@ for part in (indexing, asking, searching, measuring, serving):
 def main() -> None:
     """Run the command line."""
     quiet()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Whatever the locale: results hold arrows and umlauts, and names of files may be no text at all.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         app()
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:  # the readers of all formats stand behind these; a question n
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tabs and new lines
 _STAGES = {
     "read": "Reading files",
     "encode": "Embedding passages",
@@ -36,11 +38,21 @@ _STAGES = {
 }
 
 
+def plain(text: str, style: str = "") -> Text:
+    """Return text of a document as it is shown, without markup and without controls."""
+    return Text(clean(text), style=style)
+
+
+def clean(text: str) -> str:
+    """Replace the controls that a terminal would obey."""
+    return _CONTROLS.sub("\ufffd", text)
+
+
 def place(locator: Locator) -> str:
     """Return "path > heading, lines 12-30" or "path > heading, page 4"."""
     where = message(locator.path)
     if locator.heading:
-        where += " > " + " > ".join(locator.heading)
+        where += " > " + " > ".join(clean(name) for name in locator.heading)
     if locator.page is not None:
         return f"{where}, page {locator.page}"
     if locator.lines:
@@ -53,7 +65,7 @@ def print_answer(answer: Answer) -> None:
     if not answer.answered:
         out.print("[yellow]Your library does not cover this[/] " + f"[dim](confidence {answer.confidence:.2f})[/]")
         if answer.nearest_topics:
-            out.print("Nearest topics: " + escape(", ".join(answer.nearest_topics)))
+            out.print("Nearest topics: " + escape(clean(", ".join(answer.nearest_topics))))
         if answer.hits:
             out.print(f"[dim]Closest passage: {escape(place(answer.hits[0].passage.locator))}[/]")
         return
@@ -63,7 +75,7 @@ def print_answer(answer: Answer) -> None:
     for sentence in answer.sentences:
         locator = quotes[sentence.citations[0]].locator
         marks = "".join(f"[{n}]" for n in sentence.citations)
-        text = Text(_readable(sentence.text))
+        text = plain(_readable(sentence.text))
         text.append(f" {marks}", style="cyan")
         if previous is not None and (previous.path, previous.heading) != (locator.path, locator.heading):
             out.print()
@@ -74,10 +86,10 @@ def print_answer(answer: Answer) -> None:
 
 def print_written(sentence: Sentence) -> None:
     """Print a sentence of a model with its numbers; what is not supported is struck or named weak, with the reason."""
-    text = Text(sentence.text, style="strike" if sentence.mark == "unsupported" else "")
+    text = plain(sentence.text, "strike" if sentence.mark == "unsupported" else "")
     text.append("".join(f" [{n}]" for n in sentence.citations), style="not strike cyan")
     if sentence.mark != "supported":
-        text.append(f" ({sentence.mark}: {sentence.why})", style="not strike yellow")
+        text.append(f" ({sentence.mark}: {clean(sentence.why)})", style="not strike yellow")
     out.print(text)
 
 
@@ -87,7 +99,7 @@ def print_sources(answer: Answer) -> None:
     for citation in answer.citations:
         out.print(Text(f"[{citation.n}] ", style="cyan") + Text(place(citation.locator)))
     if answer.writing and answer.writing.missing:
-        out.print(Text(f"Not in the passages: {answer.writing.missing}", style="yellow"))
+        out.print(plain(f"Not in the passages: {answer.writing.missing}", "yellow"))
     out.print(f"[dim]confidence {answer.confidence:.2f}[/]")
 
 
@@ -102,25 +114,34 @@ def print_hits(hits: Sequence[Hit], *, explain: bool = False) -> None:
         )
         if explain:
             out.print(
-                f"   [dim]cosine {hit.scores.dense:.3f} + lexical {hit.scores.lexical:.3f}; {hit.passage.kind}"
+                f"   [dim]{_parts(hit)}; {hit.passage.kind}"
                 + (f"; rank {hit.before} before reranking" if hit.before else "")
                 + (f"; also at {escape(', '.join(place(a) for a in hit.also))}" if hit.also else "")
                 + "[/]"
             )
         text = one_line(hit.passage.text)
-        out.print(Text("   " + (text if len(text) <= 320 else text[:317] + "...")))
+        out.print(plain("   " + (text if len(text) <= 320 else text[:317] + "...")))
+
+
+def _parts(hit: Hit) -> str:
+    """Say what a score is made of; a reranker's score has no parts."""
+    words = f"lexical {hit.scores.lexical:.3f}"
+    if hit.before:
+        return f"cosine {hit.scores.dense:.3f}, {words}"
+    given = hit.score - hit.scores.dense - hit.scores.settled
+    return f"cosine {hit.scores.dense:.3f} + {given:.3f} for {words} {hit.scores.settled:+.3f} for names and places"
 
 
 def print_related(topic: Topic, questions: Sequence[str], related: Sequence[Related]) -> None:
     if questions:
-        out.print(Text(f"Practise on {topic.name}", style="bold"))
+        out.print(plain(f"Practise on {topic.name}", "bold"))
         for question in questions:
-            out.print(Text(f"    {question}"))
-    out.print(Text(f"Related to {topic.name}", style="bold"))
+            out.print(plain(f"    {question}"))
+    out.print(plain(f"Related to {topic.name}", "bold"))
     for item in related:
-        out.print(Text(f"- {item.topic.name}", style="cyan") + Text(f"  {'; '.join(item.reasons)}", style="dim"))
+        out.print(plain(f"- {item.topic.name}", "cyan") + plain(f"  {'; '.join(item.reasons)}", "dim"))
         for question in item.questions:
-            out.print(Text(f"    {question}"))
+            out.print(plain(f"    {question}"))
 
 
 def print_topics(topics: Sequence[Topic]) -> None:
@@ -130,9 +151,9 @@ def print_topics(topics: Sequence[Topic]) -> None:
         if topic.kind in ("area", "guide", "category"):
             children.setdefault(topic.parent, []).append(topic)
     for root in children.get(None, []):
-        out.print(Text(f"{root.name}", style="bold") + Text(f"  {len(root.passages)} passages", style="dim"))
+        out.print(plain(root.name, "bold") + Text(f"  {len(root.passages)} passages", style="dim"))
         for child in children.get(root.id, []):
-            out.print(Text(f"  {child.name}") + Text(f"  {len(child.passages)}", style="dim"))
+            out.print(plain(f"  {child.name}") + Text(f"  {len(child.passages)}", style="dim"))
     hidden = {kind: sum(t.kind == kind for t in topics) for kind in ("section", "tag")}
     out.print(f"[dim]and {hidden['section']} sections, {hidden['tag']} tags[/]")
 
@@ -167,10 +188,10 @@ def print_report(report: Report) -> None:
 def print_status(manifest: Manifest, facts: dict[str, Any], *, sources: bool) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in facts.items():
-        table.add_row(name.replace("_", " "), str(value))
+        table.add_row(name.replace("_", " "), plain(str(value)))
     out.print(table)
     if advice := language_advice(manifest):
-        out.print(Text(advice, style="yellow"))
+        out.print(plain(advice, "yellow"))
     for record in manifest.failures():
         out.print(Text("failed  ", style="red") + Text(message(f"{record.path}: {record.error}")))
     if sources:
@@ -182,7 +203,7 @@ def print_status(manifest: Manifest, facts: dict[str, Any], *, sources: bool) ->
             )
             out.print(
                 Text(f"{record.passages:6d}  {record.kind:6s}  {message(record.path)}")
-                + Text(f"  {note}" if note else "", style="dim")
+                + plain(f"  {note}" if note else "", "dim")
             )
 
 
@@ -190,14 +211,14 @@ def print_evaluations(runs: Sequence[dict[str, Any]], chief: str) -> None:
     """Show the summaries of runs on one dataset side by side, and `chief`, a measure, by slice."""
     first = runs[0]
     _measure_table(
-        f"{first['dataset']}: {first['queries']} queries",
+        f"{escape(clean(first['dataset']))}: {first['queries']} queries",
         "measure",
         {name: [run["metrics"][name] for run in runs] for name in first["metrics"]},
         [run["mode"] for run in runs],
     )
     if len(first["by_slice"]) > 1:
         rows = {
-            f"{s} ({row['queries']})": [run["by_slice"][s][chief] for run in runs]
+            f"{escape(clean(s))} ({row['queries']})": [run["by_slice"][s][chief] for run in runs]
             for s, row in first["by_slice"].items()
         }
         _measure_table(chief, "slice", rows, [run["mode"] for run in runs])
@@ -214,14 +235,14 @@ def print_evaluations(runs: Sequence[dict[str, Any]], chief: str) -> None:
     for run in runs:
         if times := run["latency_ms"]:
             shown = ", ".join(f"{name} {value:.0f} ms" for name, value in times.items())
-            out.print(f"[dim]latency of {run['mode']}: {shown}[/]")
+            out.print(f"[dim]latency of {escape(run['mode'])}: {shown}[/]")
 
 
 def _measure_table(title: str, label: str, rows: dict[str, list[dict[str, Any]]], columns: Sequence[str]) -> None:
     table = Table(title=title, title_justify="left")
     table.add_column(label)
     for name in columns:
-        table.add_column(name, justify="right")
+        table.add_column(escape(name), justify="right")
     for name, cells in rows.items():
         table.add_row(name, *(f"{c['mean']:.3f} [dim]{c['ci95'][0]:.2f}-{c['ci95'][1]:.2f}[/]" for c in cells))
     out.print(table)

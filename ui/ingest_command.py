@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ingest.bundled import bundled_corpus
+from ingest.decode import message
 from ingest.documents import Columns
 from ingest.pipeline import Report
 from ingest.watch import follow
-from retrieval.errors import IndexMissingError, PrepdeskError, QueryError
-from retrieval.manifest import Manifest
-from retrieval.store import Store
+from retrieval.errors import IndexCorruptError, IndexMissingError, PrepdeskError, QueryError
+from retrieval.library import model_of
+from retrieval.manifest import FILE_NAME
+from retrieval.store import Home, Store
 from ui import console
+from ui.options import print_json, tell
+
+
+class Looking(Home):
+    """A home that a dry run looks at: it changes nothing, so it takes no lock and makes no folder for one."""
+
+    @contextmanager
+    def writing(self, wait: float = 0.0) -> Iterator[None]:  # noqa: ARG002 (there is nothing to wait for)
+        yield
 
 
 def columns_of(text: str | None) -> Columns:
@@ -31,15 +43,53 @@ def columns_of(text: str | None) -> Columns:
 
 
 def roots_for(home: Store, paths: Sequence[Path], *, known: bool) -> list[Path]:
-    """Return what to ingest: the paths given; else, with `known`, the roots of the library; else the bundled corpus."""
+    """Return what to ingest: the paths given; else, with `known`, the roots of the library; else the bundled corpus.
+
+    Raises QueryError where the library does not tell its roots any more.
+    """
     if paths:
         return list(paths)
-    if known:
-        try:
-            return sorted({Path(r.root) for r in Manifest.read(home.current()).sources})
-        except IndexMissingError:
-            pass
-    return [bundled_corpus()]
+    said = _live_manifest(home) if known else None
+    if said is None:
+        return [bundled_corpus()]
+    try:
+        return sorted({Path(record["root"]) for record in said["sources"]})
+    except (KeyError, TypeError) as error:
+        raise QueryError(
+            f"the index at {home.place} no longer says which folders it was made from; name them: "
+            "prep ingest --rebuild FOLDER"
+        ) from error
+
+
+def model_for(home: Store, model: str | None, *, rebuild: bool) -> str | None:
+    """Return the model to embed with: the one given, else that of the library; None where it has none.
+
+    Raises EncoderError where the library's is not there any more.
+    """
+    if model is not None or not (rebuild or isinstance(home, Home)):  # a server is waited for, later
+        return model
+    try:
+        name = (_live_manifest(home) or {}).get("model")
+    except IndexCorruptError:
+        if not rebuild:
+            raise
+        home.current_name()  # a lost pointer is the doctor's: it would be met after all is embedded
+        return None
+    if name:
+        model_of(name, home)
+    return name
+
+
+def _live_manifest(home: Store) -> dict[str, Any] | None:
+    """Return what the live manifest says, in whatever schema, empty if it is no JSON; None without an index."""
+    try:
+        file = home.current() / FILE_NAME
+    except IndexMissingError:
+        return None
+    try:
+        return dict(json.loads(file.read_text(encoding="ascii")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def watch(home: Store, roots: Sequence[Path], columns: Columns, *, as_json: bool) -> None:
@@ -47,12 +97,11 @@ def watch(home: Store, roots: Sequence[Path], columns: Columns, *, as_json: bool
     console.err.print(f"Watching {len(roots)} {'folder' if len(roots) == 1 else 'folders'}; Ctrl-C ends it.")
     for outcome in follow(home, roots, columns=columns):
         if isinstance(outcome, PrepdeskError):
-            print(f"prep: {' '.join(str(outcome).split())}", file=sys.stderr)
+            tell(outcome)
         elif as_json:
-            sys.stdout.write(json.dumps(asdict(outcome), ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+            print_json(asdict(outcome), indent=None)
         else:
-            console.err.print(f"{time.strftime('%H:%M:%S')}  {_line(outcome)}", markup=False)
+            console.err.print(f"{time.strftime('%H:%M:%S')}  {message(_line(outcome))}", markup=False)
 
 
 def _line(report: Report) -> str:

@@ -82,7 +82,8 @@ class Jobs:
     def start(self, roots: Sequence[Path] = (), *, by: Person | None, options: Sequence[str] = ()) -> bool:
         """Start the worker; return False, doing nothing, where one is running."""
         check_editor(by)
-        command = [sys.executable, "-m", self._kind.module, *options, "--", str(self._home), *map(str, roots)]
+        # -P: the folder that the app was started in may hold a random.py.
+        command = [sys.executable, "-P", "-m", self._kind.module, *options, "--", str(self._home), *map(str, roots)]
         with self._lock:
             if self._progress.state == "running":
                 return False
@@ -111,12 +112,6 @@ class Jobs:
                 process.wait(_PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-    def dismiss(self) -> None:
-        """Forget how the last job ended."""
-        with self._lock:
-            if self._progress.state != "running":
-                self._progress = Progress()
 
     def _watch(self, process: subprocess.Popen[str]) -> None:
         with process:

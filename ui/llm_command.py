@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Any
 
+from ingest.decode import message
 from retrieval import Filters, Library
 from retrieval.errors import ModelError
 from retrieval.llm import LanguageModel
@@ -75,14 +76,15 @@ def examine() -> dict[str, Any]:
 
 def print_examined(found: dict[str, Any]) -> None:
     for name in found["models"]:
-        console.out.print(f"{'*' if name == found['model'] else ' '} {name}", markup=False)
+        console.out.print(console.plain(f"{'*' if name == found['model'] else ' '} {name}"))
     console.out.print(
-        f"{found['model']} at {found['url']} answered in {found['seconds']} s; "
-        f"passages are cut to its window of {found['window']} tokens",
-        markup=False,
+        console.plain(
+            f"{found['model']} at {found['url']} answered in {found['seconds']} s; "
+            f"passages are cut to its window of {found['window']} tokens"
+        )
     )
 
 
 def _tell_fallback(written: Answer) -> None:
     if written.writing and written.writing.fallback:
-        print(f"prep: {written.writing.fallback}; this answer is quoted, not written", file=sys.stderr)
+        print(f"prep: {message(written.writing.fallback)}; this answer is quoted, not written", file=sys.stderr)

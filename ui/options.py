@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -20,6 +21,8 @@ from ui.stores import CHROMA, find_store
 if TYPE_CHECKING:
     from retrieval import Filters, Library
 
+EMPTY = "the text is empty; nothing was looked for"
+_CONTROLS = re.compile(r"[\x7f-\x9f]")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -70,7 +73,7 @@ def command(app: typer.Typer, **options: Any) -> Callable[[Callable[P, R]], Call
             try:
                 return function(*args, **kwargs)
             except PrepdeskError as error:
-                print(f"prep: {' '.join(str(error).split())}", file=sys.stderr)
+                tell(error)
                 raise typer.Exit(1) from error
             except KeyboardInterrupt as error:
                 print("prep: interrupted; nothing already indexed is lost", file=sys.stderr)
@@ -82,6 +85,13 @@ def command(app: typer.Typer, **options: Any) -> Callable[[Callable[P, R]], Call
         return app.command(**options)(run)
 
     return register
+
+
+def tell(error: PrepdeskError) -> None:
+    """Print an error as one line on stderr; the names of files in it may hold anything."""
+    from ingest.decode import message
+
+    print(f"prep: {message(str(error))}", file=sys.stderr)
 
 
 def store_at(index: Path | None, chroma: str | None) -> Store:
@@ -106,7 +116,8 @@ def open_or_build(index: Path | None, chroma: str | None, reranker: str | None =
     from ingest.pipeline import ingest as build
     from ui import console
 
-    console.err.print(f"No index at {home.place} yet: building that of the bundled corpus (about a minute, once).")
+    said = f"No index at {home.place} yet: building that of the bundled corpus (about a minute, once)."
+    console.err.print(said, markup=False)
     with console.ingest_progress() as progress:
         build(home, [bundled_corpus()], progress=progress)
     return Library(home, reranker=second)
@@ -119,28 +130,35 @@ def filters_of(kinds: list[str] | None, topics: list[str] | None, sources: list[
         return None
     chosen = tuple(k for k in PASSAGE_KINDS if k in (kinds or ()))
     if unknown := set(kinds or ()) - set(chosen):
-        raise QueryError(f"no passage kind {', '.join(sorted(unknown))}; choose from {', '.join(PASSAGE_KINDS)}")
+        said = f"no passage kind {', '.join(sorted(unknown))}; choose from {', '.join(PASSAGE_KINDS)}"
+        raise typer.BadParameter(said, param_hint="--kind")
     return Filters(chosen, tuple(topics or ()), tuple(sources or ()))
 
 
 def mode_of(name: str) -> Mode:
     if name not in MODES:
-        raise QueryError(f"no search mode {name!r}; choose one of {', '.join(MODES)}")
+        raise typer.BadParameter(f"no search mode {name!r}; choose one of {', '.join(MODES)}")
     return name
 
 
-def given(text: str | None, what: str) -> str:
+def asked(text: str | None, queries: Path | None, what: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return the text given, or those of a file with their ids; call it before anything is opened.
+
+    Raises QueryError for an empty text, GoldError for a file that is none of queries.
+    """
+    if queries is not None:
+        from evals.gold import read_queries
+
+        return "", read_queries(queries)
     if text is None:
-        raise QueryError(f"no {what} given; type one in quotes, or use --queries FILE.jsonl")
-    return text
-
-
-def read_queries(path: Path) -> list[tuple[str, str]]:
-    from evals.gold import read_queries
-
-    return read_queries(path)
+        raise typer.BadParameter(f"no {what} given; type one in quotes, or use --queries FILE.jsonl")
+    if not text.strip():
+        raise QueryError(f"the {what} is empty; type a few words")
+    return text, []
 
 
 def print_json(value: Any, indent: int | None = 2) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=indent) + "\n")
+    said = json.dumps(value, ensure_ascii=False, indent=indent)
+    # Of the controls JSON escapes the first 32 only; terminals obey those from 128 on as well.
+    sys.stdout.write(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", said) + "\n")
     sys.stdout.flush()

@@ -46,7 +46,8 @@ def command(port: int, *, headless: bool, host: str = ADDRESS, names: Sequence[s
     """
     more = (f"--server.address={host}", f"--server.port={port}", f"--server.headless={str(headless).lower()}")
     allowed = (f"--server.allowedHosts={name}" for name in names)
-    return [sys.executable, "-m", "streamlit", "run", str(APP), *FLAGS, *more, *allowed]
+    # -P: the folder that it is started in may hold a queue.py.
+    return [sys.executable, "-P", "-m", "streamlit", "run", str(APP), *FLAGS, *more, *allowed]
 
 
 def free_port() -> int:

@@ -93,8 +93,10 @@ def take_out(home: Store, paths: Sequence[str], progress: Progress) -> Report:
     report = remove(home, paths, wait=5.0, progress=progress)
     mine = uploads(home.path).resolve()
     for path in paths:
-        if Path(records[path].root) == mine:
-            Path(records[path].file).unlink(missing_ok=True)
+        root, file = Path(records[path].root), Path(records[path].file)
+        # The manifest of a library that was imported is a stranger's word.
+        if root == mine and file.resolve().is_relative_to(mine):
+            file.unlink(missing_ok=True)
     return report
 
 

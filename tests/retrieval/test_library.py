@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,8 @@ import pytest
 from ingest.pipeline import ingest
 from retrieval import Filters, Library
 from retrieval.encoder import Encoder
-from retrieval.errors import IndexMissingError, QueryError
+from retrieval.errors import EncoderError, IndexCorruptError, IndexMissingError, QueryError
+from retrieval.manifest import Manifest
 from retrieval.store import Home, Store
 from retrieval.types import MODES, Mode
 from retrieval.wire import answer_json, hit_json
@@ -198,5 +201,57 @@ def test_candidates_carry_exact_cosines(library: Library) -> None:
     for id_, dense in zip(found.ids, found.dense, strict=True):
         exact = float(vectors[id_] @ vector)
         if id_ in asked:
-            exact += 0.9 * max(0.0, float(asked[id_] @ vector) - exact)
+            exact = max(exact, float(asked[id_] @ vector))
         assert np.isclose(dense, exact, atol=1e-4)
+
+
+def test_a_topic_is_a_filter_by_the_name_that_is_shown(library: Library) -> None:
+    """This test ensures that guides and tags filter by name in any case, and that an unknown name is told."""
+    for name, path in (("Regularization", "regularization.md"), ("IMBALANCE", "bank.yaml")):
+        hits = library.search("features of the loss", k=9, filters=Filters(topics=(name,)))
+        assert {h.passage.locator.path for h in hits} == {path}
+    with pytest.raises(QueryError, match="no topic 'poetry'"):
+        library.search("loss", filters=Filters(topics=("poetry",)))
+    assert library.find_topic("\udcff")  # what an undecodable argument becomes
+
+
+def test_an_area_is_a_filter_and_goes_with_others(home: Home, notes: Path) -> None:
+    """This test ensures that a folder filters by its title or its name, and together with a source."""
+    (notes / "deep-learning").mkdir()
+    (notes / "deep-learning" / "warmup.md").write_text("# Warmup\n\nWarmup raises the learning rate slowly.\n")
+    ingest(home, [notes])
+    with Library(home) as library:
+        for name in ("Deep learning", "deep-learning"):
+            hits = library.search("learning rate", k=9, filters=Filters(topics=(name,)))
+            assert {h.passage.locator.path for h in hits} == {"deep-learning/warmup.md"}
+        assert library.search("rate", filters=Filters(topics=("Deep learning",), sources=("bank.yaml",))) == []
+
+
+def test_a_hit_of_an_earlier_generation_keeps_its_lines(home: Home, notes: Path) -> None:
+    """This test ensures that a quote of a passage that has moved since is not given lines of the new text."""
+    ingest(home, [notes])
+    with Library(home) as library:
+        passage = library.search("dropout sets each activation to zero", k=1)[0].passage
+        start, end = passage.locator.span
+        assert library.quote_locator(passage, (start, end)).lines == passage.locator.lines
+        guide = notes / "regularization.md"
+        guide.write_text("# Regularization\n\n" + "One more line.\n" * 40 + guide.read_text())
+        ingest(home, [notes])
+        assert library.quote_locator(passage, (start, end)) == passage.locator
+
+
+def test_a_vector_index_that_was_emptied_is_told(home: Home, notes: Path) -> None:
+    """This test ensures that passages gone from Chroma are one sentence, and not a missing key."""
+    ingest(home, [notes])
+    shutil.rmtree(home.current() / "chroma")
+    (home.current() / "chroma").mkdir()
+    with Library(home) as library, pytest.raises(IndexCorruptError, match=r"0 of 4 passages; run: prep doctor --fix"):
+        library.search("dropout")
+
+
+def test_a_model_that_is_gone_is_told_with_the_way_out(home: Home, notes: Path) -> None:
+    """This test ensures that the advice names a model, for a rebuild alone would look for the lost one again."""
+    ingest(home, [notes])
+    replace(Manifest.read(home.current()), model="/gone").write(home.current())
+    with pytest.raises(EncoderError, match=r"/gone.*--rebuild --model prepdesk-MiniLM-L6"):
+        Library(home)

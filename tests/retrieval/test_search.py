@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingest.pipeline import ingest
 from retrieval import Library
-from retrieval.search import settle
+from retrieval.search import _Texts, settle
 from retrieval.store import Home
 from retrieval.types import Hit, Locator, Passage, Scores
 from tests.invariants import check_hits
@@ -88,6 +90,23 @@ def test_the_sixth_passage_of_a_source_lets_near_ones_of_others_pass() -> None:
         "b.md-9",
     ]
     assert [h.score for h in done][6:8] == pytest.approx([0.74, 0.73])
+
+
+@given(st.lists(st.frozensets(st.sampled_from("abcdefghijklmnopqrstuvwxyz"), max_size=26), max_size=40))
+def test_the_prefix_filter_loses_no_twin(texts: list[frozenset[str]]) -> None:
+    """This test ensures that the filter finds what comparing with every text before would."""
+    kept = _Texts()
+    for n, tokens in enumerate(texts):
+        alike = (i for i, other in enumerate(texts[:n]) if tokens and len(tokens & other) >= 0.9 * len(tokens | other))
+        assert kept.twin(tokens) == next(alike, None)
+        kept.add(tokens)
+
+
+def test_a_score_is_the_sum_of_its_parts(terms: Library) -> None:
+    """This test ensures that what --explain shows adds up."""
+    for found in terms.search("what does ROW_NUMBER do", 5):
+        fused = found.scores.dense + terms.searcher.weights.lexical * found.scores.lexical
+        assert found.score == pytest.approx(fused + found.scores.settled, abs=1e-5)
 
 
 def test_a_library_of_one_source_keeps_its_order() -> None:

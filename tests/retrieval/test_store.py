@@ -11,7 +11,7 @@ import pytest
 
 from retrieval.errors import IndexCorruptError, IndexMissingError, LockedError, StorageError
 from retrieval.manifest import Manifest
-from retrieval.store import Home, storage_errors
+from retrieval.store import SEAL, Home, storage_errors
 
 
 def empty_manifest() -> Manifest:
@@ -99,3 +99,51 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     """This test ensures that the system's refusal becomes advice."""
     with pytest.raises(StorageError, match="disk is full"), storage_errors(tmp_path):
         raise OSError(28, "No space left on device", str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize("pointer", ["abc\n", "../000001\n"])
+def test_a_damaged_pointer_is_no_new_library(tmp_path: Path, pointer: str) -> None:
+    """This test ensures that a home whose pointer makes no sense is neither taken for a new one nor cleared."""
+    home = Home(tmp_path)
+    commit_one(home)
+    (tmp_path / "CURRENT").write_text(pointer)
+    for act in (home.current, lambda: commit_one(home)):
+        with pytest.raises(IndexCorruptError, match=r"CURRENT is damaged; run: prep doctor --fix"):
+            act()
+    assert [p.name for p in home.generations.iterdir()] == ["000001"]
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_lost_pointer_loses_nothing(tmp_path: Path, empty: bool) -> None:
+    """This test ensures that the newest sealed generation is live without a pointer, and one half written never is."""
+    home = Home(tmp_path)
+    for _ in range(2):
+        commit_one(home)
+        (home.current() / SEAL).touch()
+    with home.writing():
+        empty_manifest().write(home.begin(copy=False))
+        (tmp_path / "CURRENT").write_text("") if empty else (tmp_path / "CURRENT").unlink()
+    assert home.current_name() == "000002"
+    commit_one(home)
+    assert home.current_name() == "000003"
+
+
+def test_a_new_beginning_keeps_what_may_be_left_of_the_library(tmp_path: Path) -> None:
+    """This test ensures that beside a dangling pointer no complete generation goes before another one is live."""
+    home = Home(tmp_path)
+    commit_one(home)
+    commit_one(home)
+    (tmp_path / "CURRENT").write_text("000042\n")
+    with home.writing():
+        home.begin(copy=False)
+    assert sorted(p.name for p in home.generations.iterdir()) == ["000001", "000002", "000043"]
+
+
+def test_a_home_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
+    """This test ensures that --index with a file is told, reading and writing."""
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="a file and no folder"):
+        Home(tmp_path / "file").current()
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(StorageError, match="a file stands where a folder is needed"), Home(path).writing():
+            pass

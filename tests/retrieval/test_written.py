@@ -22,6 +22,11 @@ TRUE = "Dropout sets each activation to zero with probability p during training 
 FALSE = "Dropout was invented by a bakery in Lisbon to sell warm bread [1]."
 
 
+@pytest.fixture
+def library(read_library: Library) -> Library:
+    return read_library
+
+
 def draft_of(library: Library, server: ScriptedModel, question: str = QUESTION) -> Draft:
     return Writer(library, LanguageModel(Backend(server.url, "small", window=4096, timeout=5, stall=0.5))).write(
         question

@@ -82,7 +82,7 @@ def test_why_this_tells_scores_and_words(monkeypatch: pytest.MonkeyPatch, room: 
     """This test ensures that other passages say what their scores are made of."""
     at = run_app(monkeypatch, room.home, q="When do you prefer the lasso over ridge regression?")
     page = shown(at)
-    assert "| Dense: nearness in meaning (cosine) |" in page
+    assert "| Dense: nearness in meaning (cosine, of its question where that is nearer) |" in page
     assert "Your words in it: " in page
 
 
@@ -108,4 +108,4 @@ def test_a_damaged_index_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch, 
     (home.generations / "000001").mkdir(parents=True)
     (tmp_path / "CURRENT").write_text("000001\n", encoding="ascii")
     at = run_app(monkeypatch, tmp_path)
-    assert "which is not complete; run\\: prep doctor --fix" in at.warning[0].value
+    assert "which is not complete; run\\: prep ingest --rebuild" in at.warning[0].value

@@ -39,7 +39,7 @@ def test_every_page_tells_a_damaged_index_in_a_sentence(
     """This test ensures that no page shows a traceback."""
     (tmp_path / "CURRENT").write_text("000009\n", encoding="ascii")
     at = open_page(monkeypatch, tmp_path, page)
-    assert "prep doctor --fix" in at.warning[0].value
+    assert "prep ingest --rebuild" in at.warning[0].value
 
 
 def test_the_tree_lists_areas_and_opens_a_topic(monkeypatch: pytest.MonkeyPatch, room: Room) -> None:

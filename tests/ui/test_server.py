@@ -47,3 +47,8 @@ def test_the_configuration_does_not_contradict_the_flags() -> None:
             continue
         held = config[section][key]
         assert value in held if isinstance(held, list) else value == str(held).lower() or value == held, flag
+
+
+def test_the_server_runs_no_module_of_the_folder_it_is_started_in() -> None:
+    """This test ensures that a person's own queue.py is not taken for Python's."""
+    assert command(8501, headless=True)[1] == "-P"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from ingest.pipeline import ingest
 from retrieval import Library
 from retrieval.errors import QueryError, ReadError
+from retrieval.manifest import Manifest
 from retrieval.store import Home
 from tests.ui.conftest import BANK, REGULARIZATION
 from ui import shelf
@@ -107,3 +109,15 @@ def test_an_unknown_source_is_refused(home: Home) -> None:
     ingest(home, [shelf.uploads(home.path)])
     with pytest.raises(QueryError, match=r"no source 'gone\.md'"):
         shelf.take_out(home, ["gone.md"], lambda *_: None)
+
+
+def test_a_file_outside_the_uploads_is_never_deleted(home: Home, tmp_path: Path) -> None:
+    """This test ensures that an imported manifest which calls a stranger's file an upload does not cost that file."""
+    shelf.keep(home.path, "bank.yaml", BANK.encode(), by=None)
+    ingest(home, [shelf.uploads(home.path)])
+    (tmp_path / "mine.txt").write_text("mine")
+    manifest = Manifest.read(home.current())
+    outside = str(shelf.uploads(home.path) / ".." / ".." / "mine.txt")
+    replace(manifest, sources=(replace(manifest.sources[0], file=outside),)).write(home.current())
+    shelf.take_out(home, ["bank.yaml"], lambda *_: None)
+    assert (tmp_path / "mine.txt").exists()

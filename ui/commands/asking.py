@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ui.options import (
+    EMPTY,
     ChromaOption,
     IndexOption,
     JsonOption,
@@ -16,12 +17,11 @@ from ui.options import (
     RerankerOption,
     SourceOption,
     TopicOption,
+    asked,
     command,
     filters_of,
-    given,
     open_or_build,
     print_json,
-    read_queries,
 )
 
 app = typer.Typer()
@@ -41,18 +41,22 @@ def ask(
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question from your library, every sentence with its source."""
+    from retrieval.types import Answer
     from retrieval.wire import answer_json
     from ui import llm_command, model_choice
 
     filters = filters_of(kind, topic, source)
+    text, many = asked(question, queries, "question")
     model = model_choice.configured(llm)
     with open_or_build(index, chroma, reranker) as library:
         if queries is not None:
-            for id_, text in read_queries(queries):
-                answer = llm_command.answer(library, model, text, filters)
-                print_json({"_id": id_, **answer_json(answer)}, indent=None)
+            for id_, text in many:
+                if text.strip():
+                    said = answer_json(llm_command.answer(library, model, text, filters))
+                else:
+                    said = answer_json(Answer(text, answered=False, confidence=0.0)) | {"error": EMPTY}
+                print_json({"_id": id_, **said}, indent=None)
             return
-        text = given(question, "question")
         if as_json:
             print_json(answer_json(llm_command.answer(library, model, text, filters)))
         else:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from retrieval.errors import QueryError
+from retrieval.store import Home
 from ui.options import ChromaOption, IndexOption, JsonOption, command, print_json, store_at
 
 app = typer.Typer()
@@ -49,6 +50,10 @@ def ingest(
         raise QueryError("--remove goes alone; ingest in a command of its own")
     if watch and dry_run:
         raise QueryError("--watch and --dry-run exclude each other")
+    if dry_run and isinstance(home, Home):
+        home = ingest_command.Looking(home.path)
+    if not remove:
+        model = ingest_command.model_for(home, model, rebuild=rebuild)
     roots = [] if remove else ingest_command.roots_for(home, paths or [], known=rebuild or watch)
     with console.ingest_events() if events else console.ingest_progress() as progress:
         if remove:
@@ -100,6 +105,7 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Check the index, and mend it."""
+    from ingest.decode import message
     from ingest.doctor import examine
 
     findings = examine(store_at(index, chroma), fix=fix)
@@ -108,7 +114,7 @@ def doctor(
     else:
         for finding in findings:
             mark = "fixed" if finding.fixed else "ok   " if finding.ok else "WRONG"
-            print(f"{mark}  {finding.check}: {finding.detail}")
+            print(f"{mark}  {finding.check}: {message(finding.detail)}")
     if any(not f.ok and not f.fixed for f in findings):
         print("prep: something is wrong with the index; the lines above say what to do", file=sys.stderr)
         raise typer.Exit(1)

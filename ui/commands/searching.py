@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ui.options import (
+    EMPTY,
     ChromaOption,
     IndexOption,
     JsonOption,
@@ -16,13 +17,12 @@ from ui.options import (
     RerankerOption,
     SourceOption,
     TopicOption,
+    asked,
     command,
     filters_of,
-    given,
     mode_of,
     open_or_build,
     print_json,
-    read_queries,
 )
 
 app = typer.Typer()
@@ -48,13 +48,14 @@ def search(
     from ui import console
 
     chosen, filters = mode_of(mode), filters_of(kind, topic, source)
+    text, many = asked(query, queries, "query")
     with open_or_build(index, chroma, reranker) as library:
         if queries is not None:
-            for id_, text in read_queries(queries):
-                hits = library.search(text, k, mode=chosen, filters=filters)
-                print_json({"_id": id_, "hits": [hit_json(hit) for hit in hits]}, indent=None)
+            for id_, text in many:
+                hits = library.search(text, k, mode=chosen, filters=filters) if text.strip() else []
+                found = {"_id": id_, "hits": [hit_json(hit) for hit in hits]}
+                print_json(found if text.strip() else found | {"error": EMPTY}, indent=None)
             return
-        text = given(query, "query")
         hits = library.search(text, k, mode=chosen, filters=filters)
         if as_json:
             print_json(search_json(text, hits))
@@ -76,7 +77,9 @@ def related(
 
     with open_or_build(index, chroma) as library:
         found = library.find_topic(topic)
-        near, questions = library.related(topic, k), library.questions(found)
+        if library.topic_tree.find(topic) is None:
+            console.err.print(console.plain(f"nearest topic to {topic!r}: {found.name}"))
+        near, questions = library.related(found.id, k), library.questions(found)
         if as_json:
             print_json(related_json(found, questions, near))
         else:
