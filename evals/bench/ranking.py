@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 from evals.bench import chunks, files
@@ -27,6 +27,7 @@ _PARTS = (
     "without fusion (dense)",
     "without fusion (lexical)",
     "without context",
+    "without phrasings",
     "without naming",
     "without question",
 )
@@ -50,18 +51,15 @@ def collections(setting: Setting) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """What is measured with and without a part: a library, and a score for each query of a fixed list."""
+    """What is measured with and without a part: a library, and for each set a score of each query of a fixed list."""
 
-    name: str
     library: Library
-    score: Score
+    scores: Mapping[str, Score]
 
 
 def parts(setting: Setting) -> Iterator[str]:
     """Leave out one part at a time on every set that has it."""
-    subjects: list[tuple[str, list[list[float] | None]]] = []
-    for subject in _subjects(setting):
-        subjects.append((subject.name, list(_with_and_without(subject))))
+    subjects = [row for subject in _subjects(setting) for row in _with_and_without(subject).items()]
     tests = [
         (n, i, compare("", ("", values[0] or []), ("", other)).p)
         for n, (_, values) in enumerate(subjects)
@@ -88,19 +86,40 @@ def parts(setting: Setting) -> Iterator[str]:
     yield from table("With and without", ("set", "queries", *_PARTS), body, note)
 
 
-def _with_and_without(subject: _Subject) -> Iterator[list[float] | None]:
-    library = subject.library
-    for mode in MODES:
-        yield subject.score(library, mode)
-    with rebuild(library, "without-context", lambda passage: replace(passage, context="")) as bare:
-        yield subject.score(bare, "hybrid")
-    searcher = library.searcher
-    weights = searcher.weights
-    searcher.weights = replace(weights, naming=0.0)
-    yield subject.score(library, "hybrid")
-    searcher.weights = replace(weights, question=0.0)
-    yield subject.score(library, "hybrid") if library.manifest.questions else None
+def _with_and_without(subject: _Subject) -> dict[str, list[list[float] | None]]:
+    """Return for each set the scores in the order of _PARTS, None where it has no such part."""
+    library, scores = subject.library, subject.scores
+    values: dict[str, list[list[float] | None]] = {
+        name: [score(library, mode) for mode in MODES] for name, score in scores.items()
+    }
+    for changed in (_without_context(library), _without_phrasings(library)):
+        with changed or nullcontext() as bare:
+            for name, score in scores.items():
+                values[name].append(score(bare, "hybrid") if bare else None)
+    searcher, weights = library.searcher, library.searcher.weights
+    for lesser in (replace(weights, naming=0.0), replace(weights, question=0.0)):
+        searcher.weights = lesser
+        there = lesser.question or library.manifest.questions
+        for name, score in scores.items():
+            values[name].append(score(library, "hybrid") if there else None)
     searcher.weights = weights
+    return values
+
+
+def _without_context(library: Library) -> Library:
+    return rebuild(library, "without-context", lambda passage: replace(passage, context=""))
+
+
+def _without_phrasings(library: Library) -> Library | None:
+    """Return the library with nothing but its own questions, None where it has no other ways to ask them."""
+    passages = library.searcher.dense.all_passages()
+    if not any(p.entry.phrasings for p in passages if p.entry):
+        return None
+    return rebuild(
+        library,
+        "without-phrasings",
+        lambda p: replace(p, entry=replace(p.entry, phrasings=())) if p.entry else p,
+    )
 
 
 def _subjects(setting: Setting) -> Iterator[_Subject]:
@@ -108,15 +127,15 @@ def _subjects(setting: Setting) -> Iterator[_Subject]:
     ingest(bundled, [bundled_corpus()], model=setting.model)
     with Library(bundled) as library:
         gold = setting.sample([q for q in load_gold(GOLD / "bundled.jsonl") if q.spans])
-        yield _Subject("bundled gold", library, _gold_score(gold))
+        yield _Subject(library, {"bundled gold": _gold_score(gold)})
     with files.original_files(setting) as library:
-        for name in files.QA_SETS:
-            yield _Subject(f"{name}, files", library, _gold_score(files.questions(setting, name)))
+        asked = {f"{name}, files": _gold_score(files.questions(setting, name)) for name in files.QA_SETS}
+        yield _Subject(library, asked)
     for name in _TITLED:
         with _collection(setting, name) as (library, collection):
-            yield _Subject(name, library, _beir_score(collection))
+            yield _Subject(library, {name: _beir_score(collection)})
     with chunks.corpora(setting) as library:
-        yield _Subject(chunks.SET, library, lambda made, mode: [s.recall for s in chunks.scores(setting, made, mode)])
+        yield _Subject(library, {chunks.SET: lambda lib, mode: [s.recall for s in chunks.scores(setting, lib, mode)]})
 
 
 def _gold_score(gold: Sequence[Question]) -> Score:
