@@ -148,6 +148,16 @@ def write_notes(base: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def read_library(tmp_path_factory: pytest.TempPathFactory, encoders: Path, encoder: Encoder) -> Iterator[Library]:
+    """The notes, indexed once for all tests that only read them."""
+    base = tmp_path_factory.mktemp("read")
+    home = Home(base / "home", encoders)
+    ingest(home, [write_notes(base)])
+    with Library(home) as opened:
+        yield opened
+
+
 @pytest.fixture
 def kept_in(home: Home) -> Store:
     """Where `ingest_notes` and `library` keep their library; a module may name another place."""
