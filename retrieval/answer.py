@@ -162,7 +162,7 @@ def _scored(
 
 def _of_entry(pool: _Pool) -> set[int]:
     """Choose from a reference answer: all of a short one, else its first sentence and the best of the rest."""
-    if len(pool.sentences) <= _OF_ENTRY:
+    if len(pool.sentences) <= MAX_SENTENCES:
         return set(range(len(pool.sentences)))
     chosen = pool.with_companions(0)
     for i in pool.best_first():

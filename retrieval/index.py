@@ -238,11 +238,10 @@ def _takes_writes(folder: Path) -> bool:
 
 
 def _nearest(collection: Any, vector: NDArray[np.float32], k: int, where: Where | None) -> dict[str, float]:
-    count = collection.count()
-    if count == 0 or k < 1:
+    if k < 1:
         return {}
     rows = collection.query(
-        query_embeddings=[vector], n_results=min(k, count), where=dict(where) if where else None, include=["distances"]
+        query_embeddings=[vector], n_results=k, where=dict(where) if where else None, include=["distances"]
     )
     return {i: 1.0 - float(d) for i, d in zip(rows["ids"][0], rows["distances"][0], strict=True)}
 
