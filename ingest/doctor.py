@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.pipeline import ingest
-from ingest.writer import damaged_files, rebuild_lexical, rebuild_topics
+from ingest.writer import damaged_files, rebuild_lexical, rebuild_matrices, rebuild_topics
+from retrieval import local_index
 from retrieval.errors import IndexCorruptError, IndexMissingError, PrepdeskError
 from retrieval.index import DenseIndex
 from retrieval.lexical import LexicalIndex
@@ -69,7 +70,7 @@ def _checks(home: Home, *, fix: bool) -> Iterator[Finding]:
     folder = home.current()
     manifest = Manifest.read(folder)
     try:
-        dense = DenseIndex.for_reading(folder / "chroma")
+        dense = DenseIndex(folder / "chroma", reading=True)
     except PrepdeskError as error:
         yield Finding("vectors", False, str(error))
     else:
@@ -141,6 +142,7 @@ def _derived(folder: Path, dense: DenseIndex, manifest: Manifest, *, fix: bool) 
         yield Finding("lexical index", False, f"built anew from {manifest.passages} passages", fixed=True)
     else:
         yield Finding("lexical index", same, seen if same else f"{seen}; {_FIX}")
+    yield _matrices(folder, dense, damaged, fix=fix)
     if "topics.json" not in damaged:
         yield Finding("topics", True, "as they were written")
     elif fix:
@@ -148,6 +150,19 @@ def _derived(folder: Path, dense: DenseIndex, manifest: Manifest, *, fix: bool) 
         yield Finding("topics", False, "made anew from the passages", fixed=True)
     else:
         yield Finding("topics", False, f"topics.json is damaged; {_FIX}")
+
+
+def _matrices(folder: Path, dense: DenseIndex, damaged: Sequence[str], *, fix: bool) -> Finding:
+    try:
+        changed = any(name.startswith(f"{local_index.FOLDER}/") for name in damaged)
+        if not changed and local_index.matrices_agree(folder, dense):
+            return Finding("matrices", True, "the same vectors")
+    except IndexCorruptError:
+        pass  # they cannot even be read
+    if not fix:
+        return Finding("matrices", False, f"{folder / local_index.FOLDER} differs from the vector index; {_FIX}")
+    rebuild_matrices(folder, dense)
+    return Finding("matrices", False, "made anew from the vector index", fixed=True)
 
 
 def _texts(folder: Path, manifest: Manifest) -> Finding:

@@ -15,10 +15,10 @@ import numpy as np
 from ingest.areas import area_titles
 from ingest.chunk import fingerprint as chunker_fingerprint
 from ingest.documents import Document
-from retrieval import topics
+from retrieval import local_index, topics
 from retrieval.encoder import Encoder, Vectors
 from retrieval.errors import IndexCorruptError
-from retrieval.index import PassageIndex, load_chromadb
+from retrieval.index import DenseIndex, PassageIndex, load_chromadb
 from retrieval.lexical import LexicalIndex, load_bm25s, saved_ids
 from retrieval.manifest import Manifest, SourceRecord
 from retrieval.store import SEAL, Store
@@ -191,6 +191,12 @@ def rebuild_lexical(folder: Path, dense: PassageIndex) -> None:
     seal(folder, "lexical/")
 
 
+def rebuild_matrices(folder: Path, dense: DenseIndex) -> None:
+    """Replace the matrices of a generation by those made from what Chroma holds."""
+    local_index.write_matrices(folder, dense)
+    seal(folder, f"{local_index.FOLDER}/")
+
+
 def rebuild_topics(folder: Path, dense: PassageIndex, manifest: Manifest) -> None:
     """Replace the topics of a generation by those made from its passages."""
     passages = in_order(dense)
@@ -233,7 +239,7 @@ def seal(folder: Path, part: str = "") -> None:
 def _checksums(folder: Path) -> dict[str, str]:
     files = [
         folder / topics.FILE_NAME,
-        *(p for part in ("lexical", "texts") for p in sorted((folder / part).rglob("*"))),
+        *(p for part in ("lexical", "texts", local_index.FOLDER) for p in sorted((folder / part).rglob("*"))),
     ]
     sums: dict[str, str] = {}
     for path in filter(Path.is_file, files):

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.arrays import mapped
 from retrieval.postings import Postings
 
 Floats = NDArray[np.float32]
@@ -50,9 +51,7 @@ class Bm25:
     @classmethod
     def load(cls, folder: Path, size: int) -> Bm25:
         """Map the arrays of an index of `size` rows. Raises OSError or ValueError where one is missing or damaged."""
-        starts, rows, scores = (
-            np.load(folder / f"{name}.csc.index.npy", mmap_mode="r") for name in ("indptr", "indices", "data")
-        )
+        starts, rows, scores = (mapped(folder / f"{name}.csc.index.npy") for name in ("indptr", "indices", "data"))
         return cls(json.loads((folder / "vocab.index.json").read_text(encoding="utf-8")), starts, rows, scores, size)
 
     def holding(self, token: str) -> int:

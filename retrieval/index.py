@@ -55,12 +55,17 @@ class PassageIndex(Protocol):
 
 
 class DenseIndex:
-    """The Chroma directory of one generation."""
+    """The Chroma directory of one generation.
 
-    def __init__(self, folder: Path) -> None:
+    One that is only read can be opened where nothing can be written, too: Chroma writes when it
+    opens and fails on a read-only or a full disk, so then a copy elsewhere is opened. Raises
+    StorageError where there is no room for that either, IndexCorruptError where it cannot be opened.
+    """
+
+    def __init__(self, folder: Path, *, reading: bool = False) -> None:
         chromadb = load_chromadb()
-        self._folder = folder
-        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._copy = _copied(folder) if reading and not _takes_writes(folder) else None
+        self._folder = folder = Path(self._copy.name) if self._copy else folder
         try:
             self._client = chromadb.PersistentClient(
                 str(folder), settings=chromadb.Settings(anonymized_telemetry=False)
@@ -73,27 +78,6 @@ class DenseIndex:
             raise IndexCorruptError(
                 f"the vector index at {folder} cannot be opened ({error}); run: prep doctor --fix"
             ) from error
-
-    @classmethod
-    def for_reading(cls, folder: Path) -> DenseIndex:
-        """Open an index that will not be changed, also where nothing can be written: then through a copy elsewhere.
-
-        Chroma writes when it opens, so that it fails on a read-only or a full disk. Raises
-        StorageError where there is no room for a copy either.
-        """
-        if _takes_writes(folder):
-            return cls(folder)
-        try:
-            copy = tempfile.TemporaryDirectory(prefix="prepdesk-")
-            shutil.copytree(folder, copy.name, dirs_exist_ok=True, copy_function=shutil.copyfile)
-        except OSError as error:
-            raise StorageError(
-                f"cannot open {folder}: its disk is full or read-only, and there is no room for a copy in "
-                f"{tempfile.gettempdir()} ({error.strerror}); free some space"
-            ) from error
-        opened = cls(Path(copy.name))
-        opened._copy = copy
-        return opened
 
     def _collection(self, name: str) -> Any:
         return self._client.get_or_create_collection(name, configuration={"hnsw": HNSW}, embedding_function=None)
@@ -235,6 +219,18 @@ def _takes_writes(folder: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _copied(folder: Path) -> tempfile.TemporaryDirectory[str]:
+    try:
+        copy = tempfile.TemporaryDirectory(prefix="prepdesk-")
+        shutil.copytree(folder, copy.name, dirs_exist_ok=True, copy_function=shutil.copyfile)
+    except OSError as error:
+        raise StorageError(
+            f"cannot open {folder}: its disk is full or read-only, and there is no room for a copy in "
+            f"{tempfile.gettempdir()} ({error.strerror}); free some space"
+        ) from error
+    return copy
 
 
 def _nearest(collection: Any, vector: NDArray[np.float32], k: int, where: Where | None) -> dict[str, float]:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.arrays import mapped
 from retrieval.bm25 import K1, B, Bm25, Floats
 from retrieval.errors import IndexCorruptError
 from retrieval.postings import Postings
@@ -121,7 +122,7 @@ class LexicalIndex:
     def load(cls, folder: Path) -> LexicalIndex:
         """Open an index memory-mapped. Raises IndexCorruptError if it is missing or damaged."""
         try:
-            ids = np.load(folder / "ids.npy", mmap_mode="r")
+            ids = mapped(folder / "ids.npy")
             return cls(ids, [Bm25.load(folder / name, len(ids)) for name in _FIELDS])
         except (OSError, ValueError) as error:
             raise IndexCorruptError(

@@ -173,6 +173,8 @@ class Searcher:
         hits: list[Hit] = []
         kept = _Texts()
         for start in range(0, len(found.ids), k):
+            if len(hits) == k:
+                break
             part = found.ids[start : start + k]
             passages = self.dense.passages(part)
             for offset, id_ in enumerate(part):
@@ -229,6 +231,8 @@ def settle(hits: Sequence[Hit]) -> list[Hit]:
 
 
 def _moved(hit: Hit, by: float) -> Hit:
+    if not by:
+        return hit
     return replace(hit, score=hit.score + by, scores=replace(hit.scores, settled=hit.scores.settled + by))
 
 
@@ -250,7 +254,8 @@ class _Texts:
     """Token sets, to find the first that is nearly the same as another.
 
     Sets whose Jaccard index reaches `_SAME` share one of the first tokens of each in one order
-    (the prefix filter of Bayardo, Ma and Srikant, 2007), so that few have to be compared.
+    (the prefix filter of Bayardo, Ma and Srikant, 2007), so that few have to be compared; fewest
+    where rare tokens come first, and long ones are rare.
     """
 
     def __init__(self) -> None:
@@ -265,10 +270,15 @@ class _Texts:
     def twin(self, tokens: frozenset[str]) -> int | None:
         """Return the number of the first set, as added, that is nearly the same."""
         near = sorted({n for token in self._prefix(tokens) for n in self._by_token.get(token, ())})
-        return next((n for n in near if len(tokens & self._sets[n]) >= _SAME * len(tokens | self._sets[n])), None)
+        return next((n for n in near if _alike(tokens, self._sets[n])), None)
 
     def _prefix(self, tokens: frozenset[str]) -> list[str]:
-        return sorted(tokens)[: len(tokens) - ceil(_SAME * len(tokens)) + 1]
+        return sorted(sorted(tokens), key=len, reverse=True)[: len(tokens) - ceil(_SAME * len(tokens)) + 1]
+
+
+def _alike(a: frozenset[str], b: frozenset[str]) -> bool:
+    both = len(a & b)
+    return both >= _SAME * (len(a) + len(b) - both)
 
 
 def _may_fold(passage: Passage, better: Passage) -> bool:

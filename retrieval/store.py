@@ -21,9 +21,10 @@ from typing import Protocol
 
 from filelock import FileLock, Timeout
 
-from retrieval import manifest
+from retrieval import local_index, manifest
 from retrieval.errors import IndexCorruptError, IndexMissingError, LockedError, StorageError
-from retrieval.index import DenseIndex, PassageIndex
+from retrieval.index import PassageIndex
+from retrieval.local_index import LocalIndex, LocalWriter
 from retrieval.manifest import Manifest
 
 CURRENT = "CURRENT"
@@ -149,11 +150,9 @@ class Home:
         """Return the manifest of the live generation."""
         return Manifest.read(self.current())
 
-    def dense(self, folder: Path) -> DenseIndex:
-        """Open the passages and vectors of a generation, to read them; of the next one also to write."""
-        if folder.name > (self.current_name() or ""):
-            return DenseIndex(folder / "chroma")
-        return DenseIndex.for_reading(folder / "chroma")
+    def dense(self, folder: Path) -> LocalIndex | LocalWriter:
+        """Open the passages and vectors of a generation, to read them; of the next one to write."""
+        return LocalWriter(folder) if folder.name > (self.current_name() or "") else LocalIndex(folder)
 
     @contextlib.contextmanager
     def writing(self, wait: float = 0.0) -> Iterator[None]:
@@ -196,7 +195,9 @@ class Home:
         try:
             if copy and live:
                 shutil.copytree(self.generations / live / "chroma", folder / "chroma")
-                shutil.copytree(self.generations / live / "texts", folder / "texts", copy_function=link)
+                for part in ("texts", local_index.FOLDER):  # files that are replaced, never written into
+                    if (self.generations / live / part).is_dir():
+                        shutil.copytree(self.generations / live / part, folder / part, copy_function=link)
             else:
                 (folder / "chroma").mkdir()
                 (folder / "texts").mkdir()

@@ -81,7 +81,7 @@ def test_an_index_that_cannot_be_copied_either_says_what_to_do(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "not-there"))
     monkeypatch.setattr("retrieval.index._takes_writes", lambda _: False)
     with pytest.raises(StorageError, match=r"full or read-only.*not-there.*free some space"):
-        DenseIndex.for_reading(folder)
+        DenseIndex(folder, reading=True)
 
 
 def test_a_cache_that_cannot_grow_is_a_full_disk(tmp_path: Path, encoder: Encoder) -> None:

@@ -34,9 +34,10 @@ from evals.gold import GOLD, load_gold, of_split
 from ingest.bundled import bundled_corpus
 from ingest.writer import encoded_texts
 from retrieval.encoder import open_encoder
-from retrieval.index import DenseIndex, PassageIndex
+from retrieval.index import PassageIndex
 from retrieval.lexical import LexicalIndex
 from retrieval.library import Library, quiet
+from retrieval.local_index import LocalIndex, LocalWriter
 from retrieval.models import BASE_MODEL, DEFAULT_MODEL, find_model
 from retrieval.search import Searcher
 from retrieval.store import Home
@@ -136,7 +137,7 @@ def search(setting: Setting) -> Iterator[str]:
     for size in setting.sizes:
         home = setting.folder / f"made-{size}"
         vectors, seconds = _make(home, size, encoder.dimensions)
-        searcher = Searcher(encoder, DenseIndex.for_reading(home / "chroma"), LexicalIndex.load(home / "lexical"))
+        searcher = Searcher(encoder, LocalIndex(home), LexicalIndex.load(home / "lexical"))
         taken = _percentiles(searcher, queries)
         right = _recall(searcher.dense, vectors, encoder.encode(queries[:50]))
         searcher.dense.close()
@@ -176,7 +177,7 @@ def _make(home: Path, size: int, dimensions: int) -> tuple[np.ndarray, float]:
     vocabulary = ["".join(random_.choices(ascii_lowercase, k=random_.randint(3, 10))) for _ in range(30_000)]
     weights = [1 / (n + 3) for n in range(len(vocabulary))]  # Zipf
     started = time.monotonic()
-    dense = DenseIndex(home / "chroma")
+    dense = LocalWriter(home)
     texts: dict[str, str] = {}
     parts = []
     for start in range(0, size, 10_000):

@@ -35,6 +35,8 @@ def sound(home: Home, ingest_notes: Ingest) -> Home:
     [
         ("lexical/ids.npy", "lexical index", "built anew from 4 passages"),
         ("lexical/words/data.csc.index.npy", "lexical index", "built anew from 4 passages"),
+        ("vectors/passages/vectors.npy", "matrices", "made anew from the vector index"),
+        ("vectors/questions/ids.npy", "matrices", "made anew from the vector index"),
         ("topics.json", "topics", "made anew"),
         ("texts", "texts", "2 files read again into generation 000002, 0 texts embedded"),
         ("chroma/chroma.sqlite3", "vectors", "2 files read again into generation 000002, 0 texts embedded"),

@@ -1,0 +1,102 @@
+"""Vectors as arrays on disk: exact search, single rows, and changes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.pipeline import ingest
+from retrieval import local_index
+from retrieval.index import DenseIndex
+from retrieval.library import Library
+from retrieval.local_index import LocalIndex
+from retrieval.matrix import Matrix, MatrixWriter, Vectors
+from retrieval.store import Home
+from tests.invariants import check_generation, check_same_state, state_of
+
+
+def unit(*values: float) -> Vectors:
+    vector = np.array(values, dtype=np.float32)
+    return vector / np.float32(np.linalg.norm(vector))
+
+
+@pytest.fixture
+def matrix(tmp_path: Path) -> Matrix:
+    writer = MatrixWriter(Matrix.of({}))
+    writer.put(["c", "a", "b"], np.stack([unit(1, 0), unit(0, 1), unit(1, 1)]))
+    writer.save(tmp_path / "first")
+    return Matrix.load(tmp_path / "first")
+
+
+def test_rows_are_found_by_id(matrix: Matrix) -> None:
+    """This test ensures that a vector is that of its id, and that unknown ids, before or after all, are left out."""
+    found = matrix.get(["c", "B", "zz", "a", ""])
+    assert list(found) == ["c", "a"]
+    np.testing.assert_array_equal(found["c"], unit(1, 0))
+
+
+def test_the_nearest_are_all_and_in_order(matrix: Matrix) -> None:
+    """This test ensures exact cosines, nearest first, among all or some, however many are asked for."""
+    assert list(matrix.nearest(unit(1, 0.1), 9)) == ["c", "b", "a"]
+    assert matrix.nearest(unit(1, 0), 1) == {"c": pytest.approx(1.0)}
+    assert matrix.nearest(unit(1, 0), 2, ["a", "b", "unknown"]) == {"b": pytest.approx(0.5**0.5), "a": 0.0}
+    assert matrix.nearest(unit(1, 0), 0) == matrix.nearest(unit(1, 0), 5, []) == {}
+
+
+def test_changes_make_another_matrix(matrix: Matrix, tmp_path: Path) -> None:
+    """This test ensures that new, replaced and deleted rows are as the last change says, and the old file stays."""
+    writer = MatrixWriter(matrix)
+    writer.put(["a", "d", "e"], np.stack([unit(1, 2), unit(3, 1), unit(1, 1)]))
+    writer.delete(["b", "e", "unknown"])
+    assert list(writer.get(["b", "d", "c"])) == ["c", "d"]
+    writer.save(tmp_path / "second")
+    second = Matrix.load(tmp_path / "second")
+    assert second.ids.tolist() == [b"a", b"c", b"d"]
+    np.testing.assert_array_equal(second.vectors, [unit(1, 2), unit(1, 0), unit(3, 1)])
+    assert matrix.ids.tolist() == [b"a", b"b", b"c"]
+
+
+def test_nothing_is_a_matrix_too(tmp_path: Path) -> None:
+    """This test ensures that a library without question entries opens."""
+    writer = MatrixWriter(Matrix.of({}))
+    writer.put([], np.empty((0, 2), np.float32))
+    writer.save(tmp_path / "empty")
+    empty = Matrix.load(tmp_path / "empty")
+    assert (len(empty), empty.get(["a"]), empty.nearest(unit(1, 0), 3)) == (0, {}, {})
+
+
+def test_exact_search_and_the_graph_agree(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This test ensures that the same passages are found by both, with a filter and without."""
+    vector = library.searcher.encoder.encode_query("why is accuracy misleading on imbalanced data")
+    dense = LocalIndex(library.folder)
+    ways = []
+    for most in (0, 1000):
+        monkeypatch.setattr(local_index, "EXACT", most)
+        ways.append(
+            (dense.query(vector, 3), dense.query(vector, 3, {"kind": "prose"}), dense.query_questions(vector, 2))
+        )
+    dense.close()
+    for graph, exact in zip(*ways, strict=True):
+        assert list(graph) == list(exact)
+        assert graph == pytest.approx(exact, abs=1e-5)
+
+
+def test_a_generation_without_matrices_is_read_and_goes_on(home: Home, notes: Path) -> None:
+    """This test ensures that a library of an earlier version answers, and that its next generation is whole."""
+    ingest(home, [notes])
+    shutil.rmtree(home.current() / local_index.FOLDER)
+    (home.current() / "checksums.json").unlink()
+    with Library(home) as library:
+        assert library.ask("Why is accuracy misleading on imbalanced data?").answered
+    (notes / "more.md").write_text("# More\n\nDropout zeroes units at random during training.\n")
+    ingest(home, [notes])
+    check_generation(home)
+    found = state_of(home)
+    ingest(home, [notes], rebuild=True)
+    check_same_state(found, state_of(home))
+    dense = DenseIndex(home.current() / "chroma", reading=True)
+    assert local_index.matrices_agree(home.current(), dense)
+    dense.close()
