@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from retrieval.errors import ReadError
+from retrieval.text import valid
 
 MAX_TEXT_BYTES = 64 * 2**20
 
@@ -74,7 +75,7 @@ def _control_share(text: str) -> float:
 
 def storable(text: str) -> str:
     """Return text without NUL and lone surrogates, which JSON and XML can spell but no text file holds."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return valid(text.replace("\0", ""))
 
 
 def message(text: str) -> str:

@@ -14,6 +14,7 @@ from ingest.areas import FILE_NAME as AREAS_FILE
 from ingest.areas import area_titles
 from retrieval.errors import ReadError
 from retrieval.manifest import SourceRecord
+from retrieval.text import valid
 
 IGNORE_FILE = ".prepignore"
 _IGNORED = (
@@ -81,7 +82,7 @@ def _walk(base: Path, rules: pathspec.GitIgnoreSpec) -> Iterator[Found]:
                 continue
             if file.is_symlink() and not file.resolve().is_relative_to(base):
                 continue
-            yield Found(base, file, relative.encode("utf-8", "replace").decode())
+            yield Found(base, file, valid(relative))
 
 
 def assign_paths(

@@ -15,14 +15,13 @@ from retrieval.index import DenseIndex
 from retrieval.lexical import LexicalIndex
 from retrieval.manifest import FILE_NAME, Manifest
 from retrieval.models import DEFAULT_MODEL, find_model, model_fingerprint
-from retrieval.store import Home, Store
+from retrieval.store import ANEW, Home, Store
 from retrieval.types import passage_id
 from retrieval.vectors import kept_vectors
 
 _LOW_SPACE = 500 * 2**20
 _NEEDS_READING = ("vectors", "texts")
 _FIX = "run: prep doctor --fix"
-_ANEW = "prep ingest --rebuild FOLDER, with your own folders"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ def _pointer(home: Home, *, fix: bool) -> Finding:
     except (IndexCorruptError, IndexMissingError) as error:
         complete = [p for p in _generations(home) if _reads(p)]
         if not complete:
-            return Finding("live generation", False, f"no complete generation is left; run: {_ANEW}")
+            return Finding("live generation", False, f"no complete generation is left; run: {ANEW}")
         if not fix:
             return Finding(
                 "live generation", False, f"{error}; generation {complete[-1].name} is complete: run: prep doctor --fix"

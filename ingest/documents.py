@@ -88,11 +88,7 @@ class Document:
 
     def lines(self, span: Span) -> tuple[int, int] | None:
         """Return the first and last line of a span, 1-based and inclusive."""
-        if self.line_starts is None:
-            return None
-        first, last = lines_of(span, self.line_starts)
-        numbers = self.file_lines[first - 1 : last] if self.file_lines else (first, last)
-        return min(numbers), max(numbers)  # of the file, where an answer may stand above its question
+        return None if self.line_starts is None else lines_of(span, self.line_starts, self.file_lines)
 
 
 Columns = tuple[tuple[str, str], ...]

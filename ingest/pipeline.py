@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,13 +65,14 @@ def ingest(
 ) -> Report:
     """Bring the library in step with the roots; files of other roots stay as they are.
 
-    With `rebuild` everything is read and embedded anew, all known roots included; `columns` are
-    those of question banks, named by hand. Raises ReadError for a root that is not there,
+    With `rebuild` everything is read and embedded anew, all known roots included; with `dry_run`
+    nothing is changed, no lock taken and no folder made. `columns` are those of question banks,
+    named by hand. Raises ReadError for a root that is not there,
     FingerprintError where the encoder or chunker is not the one the index was built with,
     LockedError while another process writes.
     """
     started = time.monotonic()
-    with home.writing(wait):
+    with nullcontext() if dry_run else home.writing(wait):
         live = _live_manifest(home, rebuild)
         name = model or (live.model if live else DEFAULT_MODEL)
         if live and not rebuild:

@@ -13,8 +13,6 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from retrieval.encoder import Encoder, Vectors
 from retrieval.lexical import words
 from retrieval.search import points_elsewhere
@@ -78,18 +76,18 @@ class _Pool:
         return found
 
     def _companions(self, i: int) -> Iterator[int]:
-        texts = [c.text for c in self.sentences]
-        more = i + 1 < len(texts)
-        if texts[i].startswith("|"):
+        said = self.sentences
+        more = i + 1 < len(said)
+        if said[i].text.startswith("|"):
             head = i
-            while head and texts[head - 1].startswith("|"):
+            while head and said[head - 1].text.startswith("|"):
                 head -= 1
             yield head
-            if head == i and more and texts[i + 1].startswith("|"):
+            if head == i and more and said[i + 1].text.startswith("|"):
                 yield i + 1
-        elif i and _LEANS.match(texts[i]):
+        elif i and _LEANS.match(said[i].text):
             yield i - 1
-        if texts[i].endswith((":", "?")) and more:
+        if said[i].text.endswith((":", "?")) and more:
             yield i + 1
 
 
@@ -108,10 +106,12 @@ def compose(
     chosen = [carrier.sentences[i] for i in picked]
     said = [carrier.vectors[i] for i in picked]
     for pool in pools:
+        if pool is carrier:
+            continue
         best = pool.best_first()[0]
         more = sorted(pool.with_companions(best))
         new = max(float(vector @ pool.vectors[best]) for vector in said) < _SAME
-        if pool is not carrier and new and len(said) + len(more) <= MAX_SENTENCES:
+        if new and len(said) + len(more) <= MAX_SENTENCES:
             chosen.extend(pool.sentences[i] for i in more)
             said.extend(pool.vectors[i] for i in more)
     return _cite(chosen, sources)
@@ -121,16 +121,18 @@ def _pools(question: str, asked: Vectors, hits: Sequence[Hit], encoder: Encoder,
     """Yield the sentences of the first hit that has any, and of those that rank nearly as high."""
     terms = frozenset(words(question))
     entries: set[str] = set()  # two hits may be parts of one
-    enough = -np.inf
+    enough: float | None = None
     for hit in hits[:_HITS]:
-        entry = hit.passage.entry
-        if hit.score < enough:
+        if enough is not None and hit.score < enough:
             return
+        entry = hit.passage.entry
         if points_elsewhere(hit.passage) or (entry and entry.id in entries):
             continue
         if candidates := _sentences(hit, sources):
-            enough = max(enough, hit.score - _NEAR)
-            entries.update([entry.id] if entry else [])
+            if enough is None:
+                enough = hit.score - _NEAR
+            if entry:
+                entries.add(entry.id)
             yield _scored(hit, candidates, terms, asked, encoder)
 
 

@@ -22,6 +22,14 @@ class FingerprintError(PrepdeskError):
 class LockedError(PrepdeskError):
     """Another process is writing to the library."""
 
+    @classmethod
+    def by(cls, holder: str, place: str) -> LockedError:
+        """Return the error that names who writes to what."""
+        return cls(
+            f"{holder} is writing to {place}; run it again when that is done (prep ingest and prep import wait for "
+            "it with --wait SECONDS)"
+        )
+
 
 class EncoderError(PrepdeskError):
     """An encoder cannot be found, read or verified."""

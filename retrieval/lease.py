@@ -68,10 +68,7 @@ class Lease:
                     return
             if time.monotonic() >= end:
                 who = f"{row['host']}, process {row['pid']}" if row else "another writer"
-                raise LockedError(
-                    f"{who} is writing to {self._table.connection.address.place}; run it again when that is done "
-                    "(prep ingest and prep import wait for it with --wait SECONDS)"
-                )
+                raise LockedError.by(who, self._table.connection.address.place)
             time.sleep(min(_LOOK, max(0.0, end - time.monotonic())))
 
     def _renew(self, done: threading.Event) -> None:

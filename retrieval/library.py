@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
-from retrieval import answer, confidence
+from retrieval import answer, confidence, topics
 from retrieval.encoder import Encoder, open_encoder
 from retrieval.errors import EncoderError, FingerprintError, IndexCorruptError, QueryError
 from retrieval.index import Where
@@ -19,9 +18,9 @@ from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
 from retrieval.models import DEFAULT_MODEL, ModelFiles, find_model, model_fingerprint
 from retrieval.reranker import Reranker
-from retrieval.search import Filters, Searcher
+from retrieval.search import Filters, Searcher, any_of
 from retrieval.store import Home, Store, storage_errors
-from retrieval.text import line_starts, lines_of
+from retrieval.text import line_starts, lines_of, valid
 from retrieval.topics import TopicTree
 from retrieval.types import Answer, Hit, Locator, Mode, Passage, Related, Topic
 
@@ -99,7 +98,7 @@ class Library:
 
     def ask(self, question: str, *, filters: Filters | None = None) -> Answer:
         """Return a cited answer, or an abstention with the nearest topics; raise QueryError for an empty question."""
-        question = question.encode("utf-8", "replace").decode()
+        question = valid(question)
         generation = self._now()
         searcher = generation.searcher
         where = generation.where(filters)
@@ -143,7 +142,7 @@ class Library:
         """Return the topic of that name, or the nearest one in meaning. Raises QueryError where there is none."""
         if not name.strip():
             raise QueryError("name a topic; see: prep topics")
-        name = name.encode("utf-8", "replace").decode()  # a lone surrogate cannot be tokenised
+        name = valid(name)
         generation = self._now()
         found = generation.topics.find(name)
         if found is None:
@@ -216,10 +215,7 @@ class _Generation:
         """Return the filter as the index takes it. Raises QueryError for a source or topic that is not there."""
         if filters is None:
             return None
-        parts = [_any([self._of_topic(name) for name in filters.topics])] if filters.topics else []
-        if others := replace(filters, topics=()).where([r.path for r in self.manifest.sources]):
-            parts.append(others)
-        return {"$and": parts} if len(parts) > 1 else next(iter(parts), None)
+        return filters.where([r.path for r in self.manifest.sources], [self._of_topic(name) for name in filters.topics])
 
     def _of_topic(self, name: str) -> Where:
         """Return the filter for a topic by its id or name, or for an area also as the files write it.
@@ -230,13 +226,12 @@ class _Generation:
         if topic is None:
             raise QueryError(f"no topic {name!r} in the library; see: prep topics")
         named: list[Where] = [{"topics": {"$contains": n}} for n in sorted({name, topic.name})]
-        if topic.kind in ("area", "guide"):
-            passages = self.searcher.dense.passages(topic.passages).values()
-            named.append({"path": {"$in": sorted({p.locator.path for p in passages})}})
-        elif topic.kind == "section" and not self.searcher.dense.ids(_any(named)):
+        if paths := topics.paths_of(topic, self.manifest.sources):
+            named.append({"path": {"$in": paths}})
+        elif topic.kind == "section" and not self.searcher.dense.ids(any_of(named)):
             guide = topic.id.removeprefix("section/").split("#")[0]
             raise QueryError(f"{topic.name!r} is a section, which is no filter; choose its file: --source {guide}")
-        return _any(named)
+        return any_of(named)
 
     def source_text(self, path: str) -> str:
         record = self.records.get(path)
@@ -271,10 +266,6 @@ class _Generation:
     def close(self) -> None:
         if "searcher" in self.__dict__:
             self.searcher.dense.close()
-
-
-def _any(parts: Sequence[Where]) -> Where:
-    return parts[0] if len(parts) == 1 else {"$or": list(parts)}
 
 
 def check_encoder(manifest: Manifest, home: Store) -> None:

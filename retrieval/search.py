@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from retrieval.fusion import Floats, Weights
 from retrieval.index import PassageIndex, Where
 from retrieval.lexical import LexicalIndex, words
 from retrieval.reranker import MOST, Reranker, rerank
+from retrieval.text import valid
 from retrieval.types import MODES, Hit, Locator, Mode, Passage, PassageKind, Scores
 
 DEPTH = 100  # candidates from each list; recall of the fused top 10 is flat from 50 on
@@ -51,14 +51,16 @@ class Filters:
     topics: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
 
-    def where(self, known_paths: Sequence[str]) -> Where | None:
-        """Return the filter as the index takes it. Raises QueryError for a source that the library does not have."""
-        parts: list[dict[str, Any]] = []
+    def where(self, known_paths: Sequence[str], of_topics: Sequence[Where] = ()) -> Where | None:
+        """Return the filter as the index takes it, given that of each topic.
+
+        Raises QueryError for a source that the library does not have.
+        """
+        parts: list[Where] = []
         if self.kinds:
             parts.append({"kind": {"$in": list(self.kinds)}})
-        if self.topics:
-            topics = [{"topics": {"$contains": t}} for t in self.topics]
-            parts.append(topics[0] if len(topics) == 1 else {"$or": topics})
+        if of_topics:
+            parts.append(any_of(of_topics))
         if self.sources:
             paths = [p for p in known_paths if any(p == s or p.startswith(s.rstrip("/") + "/") for s in self.sources)]
             if not paths:
@@ -67,6 +69,11 @@ class Filters:
         if not parts:
             return None
         return parts[0] if len(parts) == 1 else {"$and": parts}
+
+
+def any_of(parts: Sequence[Where]) -> Where:
+    """Return a filter that lets through what one of several does."""
+    return parts[0] if len(parts) == 1 else {"$or": list(parts)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +125,7 @@ class Searcher:
         """Return the union of both candidate lists with every score of every candidate."""
         if not query.strip():
             raise QueryError("the question is empty; type a few words")
-        query = query.encode("utf-8", "replace").decode()  # a lone surrogate can be neither tokenised nor printed
+        query = valid(query)
         if mode not in MODES:
             raise QueryError(f"no search mode {mode!r}; choose one of {', '.join(MODES)}")
         shares = fusion.lexical(*self.lexical.scores(query), self.weights)

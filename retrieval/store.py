@@ -28,6 +28,7 @@ from retrieval.local_index import LocalIndex, LocalWriter
 from retrieval.manifest import Manifest
 
 CURRENT = "CURRENT"
+ANEW = "prep ingest --rebuild FOLDER, with your own folders"
 SEAL = "checksums.json"  # of a generation; written when it is whole and agrees with itself
 _DISK_ADVICE = {
     errno.EIO: "the disk reports an error; check it, or choose another place with --index DIR",
@@ -142,7 +143,7 @@ class Home:
             raise IndexMissingError(f"there is no index at {self.path}; run: prep ingest")
         folder = self.generations / name
         if not (folder / manifest.FILE_NAME).is_file():
-            how = "prep doctor --fix" if self._complete() else "prep ingest --rebuild FOLDER, with your own folders"
+            how = "prep doctor --fix" if self._complete() else ANEW
             raise IndexCorruptError(f"{self.path / CURRENT} names generation {name}, which is not complete; run: {how}")
         return folder
 
@@ -167,10 +168,7 @@ class Home:
             try:
                 lock.acquire(timeout=wait)
             except Timeout as error:
-                raise LockedError(
-                    f"{_describe(holder)} is writing to {self.path}; run it again when that is done (prep ingest and "
-                    "prep import wait for it with --wait SECONDS)"
-                ) from error
+                raise LockedError.by(_describe(holder), self.place) from error
         try:
             with storage_errors(self.path):
                 holder.write_text(

@@ -73,6 +73,11 @@ def plain(text: str) -> str:
     return re.sub(r"[ \t]+", " ", re.sub(r"\s*\n\s*", "\n", text)).strip()
 
 
+def valid(text: str) -> str:
+    """Return text with a question mark for each lone surrogate, which can be neither written nor tokenised."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def one_line(text: str) -> str:
     """Return the plain text on one line, for titles, questions and terminals."""
     return " ".join(plain(text).split())

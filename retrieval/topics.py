@@ -143,7 +143,7 @@ def build(
 
     for row, passage in enumerate(passages):
         path, record = passage.locator.path, records[passage.locator.path]
-        area = record.area or (path.split("/")[-2] if "/" in path else None)
+        area = _area(record)
         above = put("area", area, row, areas.get(area) or _spaced(area), None) if area else None
         if record.kind == "bank":
             if passage.locator.heading:
@@ -179,6 +179,18 @@ def build(
     center = vectors.mean(axis=0) if len(vectors) else np.zeros(dimensions, np.float32)
     links = {f"guide/{r.path}": tuple(f"guide/{other}" for other in r.related) for r in records.values() if r.related}
     return TopicTree(topics, means.astype(np.float32), center.astype(np.float32), links, _map(topics, means - center))
+
+
+def paths_of(topic: Topic, records: Iterable[SourceRecord]) -> list[str]:
+    """Return the sources of an area or a guide, sorted; none for a topic of another kind."""
+    key = topic.id.removeprefix(f"{topic.kind}/")
+    if topic.kind == "guide":
+        return [key]
+    return sorted(r.path for r in records if _area(r) == key) if topic.kind == "area" else []
+
+
+def _area(record: SourceRecord) -> str | None:
+    return record.area or (record.path.split("/")[-2] if "/" in record.path else None)
 
 
 def _map(topics: Sequence[Topic], centered: Vectors) -> dict[str, tuple[float, float]]:

@@ -24,7 +24,7 @@ def converse(library: Library, model: LanguageModel | None) -> None:
         try:
             searched = standalone(question, asked, model)
             if searched != question:
-                console.out.print(console.plain(f"Searched: {searched}", "dim"))
+                console.out.print(console.shown(f"Searched: {searched}", "dim"))
             llm_command.show(library, model, searched)
         except PrepdeskError as error:
             tell(error)

@@ -38,7 +38,7 @@ _STAGES = {
 }
 
 
-def plain(text: str, style: str = "") -> Text:
+def shown(text: str, style: str = "") -> Text:
     """Return text of a document as it is shown, without markup and without controls."""
     return Text(clean(text), style=style)
 
@@ -75,7 +75,7 @@ def print_answer(answer: Answer) -> None:
     for sentence in answer.sentences:
         locator = quotes[sentence.citations[0]].locator
         marks = "".join(f"[{n}]" for n in sentence.citations)
-        text = plain(_readable(sentence.text))
+        text = shown(_readable(sentence.text))
         text.append(f" {marks}", style="cyan")
         if previous is not None and (previous.path, previous.heading) != (locator.path, locator.heading):
             out.print()
@@ -86,7 +86,7 @@ def print_answer(answer: Answer) -> None:
 
 def print_written(sentence: Sentence) -> None:
     """Print a sentence of a model with its numbers; what is not supported is struck or named weak, with the reason."""
-    text = plain(sentence.text, "strike" if sentence.mark == "unsupported" else "")
+    text = shown(sentence.text, "strike" if sentence.mark == "unsupported" else "")
     text.append("".join(f" [{n}]" for n in sentence.citations), style="not strike cyan")
     if sentence.mark != "supported":
         text.append(f" ({sentence.mark}: {clean(sentence.why)})", style="not strike yellow")
@@ -99,7 +99,7 @@ def print_sources(answer: Answer) -> None:
     for citation in answer.citations:
         out.print(Text(f"[{citation.n}] ", style="cyan") + Text(place(citation.locator)))
     if answer.writing and answer.writing.missing:
-        out.print(plain(f"Not in the passages: {answer.writing.missing}", "yellow"))
+        out.print(shown(f"Not in the passages: {answer.writing.missing}", "yellow"))
     out.print(f"[dim]confidence {answer.confidence:.2f}[/]")
 
 
@@ -120,7 +120,7 @@ def print_hits(hits: Sequence[Hit], *, explain: bool = False) -> None:
                 + "[/]"
             )
         text = one_line(hit.passage.text)
-        out.print(plain("   " + (text if len(text) <= 320 else text[:317] + "...")))
+        out.print(shown("   " + (text if len(text) <= 320 else text[:317] + "...")))
 
 
 def _parts(hit: Hit) -> str:
@@ -134,14 +134,14 @@ def _parts(hit: Hit) -> str:
 
 def print_related(topic: Topic, questions: Sequence[str], related: Sequence[Related]) -> None:
     if questions:
-        out.print(plain(f"Practise on {topic.name}", "bold"))
+        out.print(shown(f"Practise on {topic.name}", "bold"))
         for question in questions:
-            out.print(plain(f"    {question}"))
-    out.print(plain(f"Related to {topic.name}", "bold"))
+            out.print(shown(f"    {question}"))
+    out.print(shown(f"Related to {topic.name}", "bold"))
     for item in related:
-        out.print(plain(f"- {item.topic.name}", "cyan") + plain(f"  {'; '.join(item.reasons)}", "dim"))
+        out.print(shown(f"- {item.topic.name}", "cyan") + shown(f"  {'; '.join(item.reasons)}", "dim"))
         for question in item.questions:
-            out.print(plain(f"    {question}"))
+            out.print(shown(f"    {question}"))
 
 
 def print_topics(topics: Sequence[Topic]) -> None:
@@ -151,9 +151,9 @@ def print_topics(topics: Sequence[Topic]) -> None:
         if topic.kind in ("area", "guide", "category"):
             children.setdefault(topic.parent, []).append(topic)
     for root in children.get(None, []):
-        out.print(plain(root.name, "bold") + Text(f"  {len(root.passages)} passages", style="dim"))
+        out.print(shown(root.name, "bold") + Text(f"  {len(root.passages)} passages", style="dim"))
         for child in children.get(root.id, []):
-            out.print(plain(f"  {child.name}") + Text(f"  {len(child.passages)}", style="dim"))
+            out.print(shown(f"  {child.name}") + Text(f"  {len(child.passages)}", style="dim"))
     hidden = {kind: sum(t.kind == kind for t in topics) for kind in ("section", "tag")}
     out.print(f"[dim]and {hidden['section']} sections, {hidden['tag']} tags[/]")
 
@@ -188,10 +188,10 @@ def print_report(report: Report) -> None:
 def print_status(manifest: Manifest, facts: dict[str, Any], *, sources: bool) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in facts.items():
-        table.add_row(name.replace("_", " "), plain(str(value)))
+        table.add_row(name.replace("_", " "), shown(str(value)))
     out.print(table)
     if advice := language_advice(manifest):
-        out.print(plain(advice, "yellow"))
+        out.print(shown(advice, "yellow"))
     for record in manifest.failures():
         out.print(Text("failed  ", style="red") + Text(message(f"{record.path}: {record.error}")))
     if sources:
@@ -203,7 +203,7 @@ def print_status(manifest: Manifest, facts: dict[str, Any], *, sources: bool) ->
             )
             out.print(
                 Text(f"{record.passages:6d}  {record.kind:6s}  {message(record.path)}")
-                + plain(f"  {note}" if note else "", "dim")
+                + shown(f"  {note}" if note else "", "dim")
             )
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,14 +21,6 @@ from retrieval.manifest import FILE_NAME
 from retrieval.store import Home, Store
 from ui import console
 from ui.options import print_json, tell
-
-
-class Looking(Home):
-    """A home that a dry run looks at: it changes nothing, so it takes no lock and makes no folder for one."""
-
-    @contextmanager
-    def writing(self, wait: float = 0.0) -> Iterator[None]:  # noqa: ARG002 (there is nothing to wait for)
-        yield
 
 
 def columns_of(text: str | None) -> Columns:

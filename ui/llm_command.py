@@ -76,9 +76,9 @@ def examine() -> dict[str, Any]:
 
 def print_examined(found: dict[str, Any]) -> None:
     for name in found["models"]:
-        console.out.print(console.plain(f"{'*' if name == found['model'] else ' '} {name}"))
+        console.out.print(console.shown(f"{'*' if name == found['model'] else ' '} {name}"))
     console.out.print(
-        console.plain(
+        console.shown(
             f"{found['model']} at {found['url']} answered in {found['seconds']} s; "
             f"passages are cut to its window of {found['window']} tokens"
         )

@@ -92,8 +92,8 @@ def _with_and_without(subject: _Subject) -> dict[str, list[list[float] | None]]:
     values: dict[str, list[list[float] | None]] = {
         name: [score(library, mode) for mode in MODES] for name, score in scores.items()
     }
-    for changed in (_without_context(library), _without_phrasings(library)):
-        with changed or nullcontext() as bare:
+    for without in (_without_context, _without_phrasings):
+        with without(library) or nullcontext() as bare:
             for name, score in scores.items():
                 values[name].append(score(bare, "hybrid") if bare else None)
     searcher, weights = library.searcher, library.searcher.weights

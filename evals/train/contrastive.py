@@ -200,7 +200,7 @@ def train(
             continue
         found = held()
         report(f"{told}, held out {found:.4f}")
-        if best.epochs_since(found) >= recipe.patience:
+        if best.take(found) >= recipe.patience:
             break
     best.restore()
 
@@ -214,7 +214,7 @@ class _Best:
         self._score = -1.0
         self._since = 0
 
-    def epochs_since(self, score: float) -> int:
+    def take(self, score: float) -> int:
         """Take the score of an epoch; return how many epochs ago the best one was."""
         self._since += 1
         if score > self._score:

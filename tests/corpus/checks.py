@@ -32,7 +32,7 @@ SENIOR_CATEGORIES = {
     "mathematics": 3,
     "coding": 2,
 }
-_COMMENT = re.compile(r"<!--.*?-->", re.S)
+COMMENT = re.compile(r"<!--.*?-->", re.S)
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```\s*$", re.M | re.S)
 
 
@@ -68,7 +68,7 @@ def guide_breaches(path: Path) -> Iterator[str]:
     for other in meta["related"]:
         if other not in known:
             yield f"related: {other} is not in topics.yaml"
-    words = len(_COMMENT.sub("", body).split())
+    words = len(COMMENT.sub("", body).split())
     if not GUIDE_WORDS[0] <= words <= GUIDE_WORDS[1]:
         yield f"{words} words, wants {GUIDE_WORDS[0]} to {GUIDE_WORDS[1]}"
     headings = re.findall(r"^## (.+)$", _FENCE.sub("", body), re.M)

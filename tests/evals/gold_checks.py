@@ -13,6 +13,7 @@ from typing import Any
 from ingest.bundled import bundled_corpus
 from ingest.readers import READERS
 from retrieval.lexical import words
+from tests.corpus.checks import COMMENT
 
 SLICES = {"paraphrase", "keywords", "misspelled", "chatty", "situation", "comparison", "how-to", "two-part"}
 UNANSWERABLE_SLICES = {"near", "far", "nonsense", "injection"}
@@ -31,15 +32,12 @@ def extracted(path: str, cache: dict[str, str]) -> str:
     return cache[path]
 
 
-_COMMENT = re.compile(r"<!--.*?-->", re.S)  # phrasings are no part of a passage
-
-
 def section(text: str, start: int) -> str:
     """Return the stretch between headings (in a bank: the entry) around a position: about what a passage is."""
     edges = [m.start() for m in re.finditer(r"^#{1,6} .*$|\n\n\n?(?=[^\n]+\?\n\n)", text, re.M)]
     before = max((e for e in edges if e <= start), default=0)
     after = min((e for e in edges if e > start), default=len(text))
-    return _COMMENT.sub("", text[before:after])
+    return COMMENT.sub("", text[before:after])  # phrasings are no part of a passage
 
 
 def overlap(question: str, passage: str) -> float:

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from retrieval.errors import QueryError
-from retrieval.store import Home
 from ui.options import ChromaOption, IndexOption, JsonOption, command, print_json, store_at
 
 app = typer.Typer()
@@ -50,8 +49,6 @@ def ingest(
         raise QueryError("--remove goes alone; ingest in a command of its own")
     if watch and dry_run:
         raise QueryError("--watch and --dry-run exclude each other")
-    if dry_run and isinstance(home, Home):
-        home = ingest_command.Looking(home.path)
     if not remove:
         model = ingest_command.model_for(home, model, rebuild=rebuild)
     roots = [] if remove else ingest_command.roots_for(home, paths or [], known=rebuild or watch)

@@ -113,7 +113,7 @@ def evaluate(
     else:
         console.print_evaluations(summaries, chief_recall(measures))
         for line in lines:
-            console.out.print(console.plain(line))
+            console.out.print(console.shown(line))
     if gate and not passed:
         print("prep: a measure fell below the baseline by more than its tolerance", file=sys.stderr)
         raise typer.Exit(1)

@@ -78,7 +78,7 @@ def related(
     with open_or_build(index, chroma) as library:
         found = library.find_topic(topic)
         if library.topic_tree.find(topic) is None:
-            console.err.print(console.plain(f"nearest topic to {topic!r}: {found.name}"))
+            console.err.print(console.shown(f"nearest topic to {topic!r}: {found.name}"))
         near, questions = library.related(found.id, k), library.questions(found)
         if as_json:
             print_json(related_json(found, questions, near))
