@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,9 @@ class Manifest:
         return [record for record in self.sources if record.error]
 
     def write(self, folder: Path) -> None:
-        (folder / FILE_NAME).write_text(json.dumps(asdict(self), indent=1, ensure_ascii=True), encoding="ascii")
+        # Not `asdict`, which copies every value of every source.
+        said = _values(self) | {"sources": [_values(record) for record in self.sources]}
+        (folder / FILE_NAME).write_text(json.dumps(said, indent=1, ensure_ascii=True), encoding="ascii")
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
@@ -93,6 +95,10 @@ class Manifest:
             return cls(**raw | {"sources": tuple(_record(r) for r in raw["sources"])})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IndexCorruptError(f"{path} cannot be read ({error}); run: prep doctor --fix") from error
+
+
+def _values(one: Manifest | SourceRecord) -> dict[str, Any]:
+    return {part.name: getattr(one, part.name) for part in fields(one)}
 
 
 def _record(raw: dict[str, Any]) -> SourceRecord:
