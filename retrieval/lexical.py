@@ -86,6 +86,7 @@ class LexicalIndex:
         self.ids = ids
         self._words, self._grams = fields
         self._postings = postings
+        self._rarity: dict[str, float] = {}
 
     @classmethod
     def build(cls, ids: Sequence[str], texts: Mapping[str, str], old: Path | None = None) -> LexicalIndex:
@@ -141,7 +142,10 @@ class LexicalIndex:
 
         A word that no row holds counts as if half a row did.
         """
-        return math.log1p(len(self) / (self._words.holding(word) or _UNSEEN))
+        if (known := self._rarity.get(word)) is not None:
+            return known
+        self._rarity[word] = math.log1p(len(self) / (self._words.holding(word) or _UNSEEN))
+        return self._rarity[word]
 
     def id(self, row: int) -> str:
         return bytes(self.ids[row]).decode("ascii")
