@@ -106,9 +106,9 @@ def test_a_question_loads_no_more_than_it_needs(prep: Prep, home: Home, notes: P
     assert done.stdout.splitlines()[-1] == "loaded []"
 
 
-def test_ingest_tells_its_steps_as_json(prep: Prep, notes: Path) -> None:
+def test_ingest_tells_its_steps_as_json(here: Prep, notes: Path) -> None:
     """This test ensures that a program can follow an ingest: every line of stderr is an event, stdout the report."""
-    done = prep("ingest", notes, "--events", "--json")
+    done = here("ingest", notes, "--events", "--json")
     events = [json.loads(line) for line in done.stderr.splitlines()]
     assert list(dict.fromkeys(e["stage"] for e in events)) == ["read", "encode", "write"]
     assert events[-1]["done"] == events[-1]["total"]
@@ -116,32 +116,32 @@ def test_ingest_tells_its_steps_as_json(prep: Prep, notes: Path) -> None:
     assert json.loads(done.stdout)["passages"] == 4
 
 
-def test_queries_of_a_file_keep_their_order_and_ids(prep: Prep, notes: Path, tmp_path: Path) -> None:
+def test_queries_of_a_file_keep_their_order_and_ids(here: Prep, notes: Path, tmp_path: Path) -> None:
     """This test ensures that many queries give one JSON line each, in order, for search and ask."""
-    prep("ingest", notes)
+    here("ingest", notes)
     file = tmp_path / "q.jsonl"
     file.write_text('{"_id": "b", "text": "dropout"}\n{"_id": "a", "text": "who won the war of 1812"}\n')
     for command, key in (("search", "hits"), ("ask", "answered")):
-        rows = [json.loads(line) for line in prep(command, "--queries", file).stdout.splitlines()]
+        rows = [json.loads(line) for line in here(command, "--queries", file).stdout.splitlines()]
         assert [row["_id"] for row in rows] == ["b", "a"]
         assert all(next(iter(row)) == "_id" and key in row for row in rows)
 
 
-def test_errors_are_one_line_with_what_to_do(prep: Prep, notes: Path, tmp_path: Path) -> None:
+def test_errors_are_one_line_with_what_to_do(here: Prep, notes: Path, tmp_path: Path) -> None:
     """This test ensures that whatever a user gets wrong is one clear line and exit code 1."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nonsense")
-    check_one_line_error(prep("ingest", tmp_path / "nowhere"), "nowhere", "no such file")
-    check_one_line_error(prep("ingest", tmp_path / "empty"), "empty", "no files")
-    check_one_line_error(prep("ingest", tmp_path / "broken.pdf"), "broken.pdf")
-    check_one_line_error(prep("ingest", notes, "--model", "no/such-model"), "no/such-model", "--model")
-    prep("ingest", notes)
-    check_one_line_error(prep("ask", ""), "empty")
-    check_one_line_error(prep("search", "x", "--source", "nope.md"), "nope.md")
-    check_one_line_error(prep("ask", "--queries", tmp_path / "none.jsonl"), "none.jsonl")
-    check_one_line_error(prep("eval", tmp_path / "none.jsonl"), "none.jsonl")
-    check_one_line_error(prep("eval", "--gate"), "--baseline")
-    assert prep("search", "x", "--k", "many").returncode == 2
+    check_one_line_error(here("ingest", tmp_path / "nowhere"), "nowhere", "no such file")
+    check_one_line_error(here("ingest", tmp_path / "empty"), "empty", "no files")
+    check_one_line_error(here("ingest", tmp_path / "broken.pdf"), "broken.pdf")
+    check_one_line_error(here("ingest", notes, "--model", "no/such-model"), "no/such-model", "--model")
+    here("ingest", notes)
+    check_one_line_error(here("ask", ""), "empty")
+    check_one_line_error(here("search", "x", "--source", "nope.md"), "nope.md")
+    check_one_line_error(here("ask", "--queries", tmp_path / "none.jsonl"), "none.jsonl")
+    check_one_line_error(here("eval", tmp_path / "none.jsonl"), "none.jsonl")
+    check_one_line_error(here("eval", "--gate"), "--baseline")
+    assert here("search", "x", "--k", "many").returncode == 2
 
 
 @pytest.mark.parametrize(
@@ -228,17 +228,17 @@ def test_any_locale_prints_any_name(home: Home, monkeypatch: pytest.MonkeyPatch,
     assert (ended.value.code, said["model"], said["roots"]) == (0, "→", ["\udcff"])
 
 
-def test_a_damaged_index_is_one_line_and_mended(prep: Prep, home: Home, notes: Path) -> None:
+def test_a_damaged_index_is_one_line_and_mended(here: Prep, home: Home, notes: Path) -> None:
     """This test ensures that doctor finds a lost pointer and a lost lexical index, and mends both."""
-    prep("ingest", notes)
+    here("ingest", notes)
     (home.path / "CURRENT").write_text("000099\n")
-    check_one_line_error(prep("ask", "dropout?"), "prep doctor --fix")
-    assert "fixed  live generation" in prep("doctor", "--fix").stdout
+    check_one_line_error(here("ask", "dropout?"), "prep doctor --fix")
+    assert "fixed  live generation" in here("doctor", "--fix").stdout
     (home.current() / "lexical" / "ids.npy").unlink()
-    check_one_line_error(prep("search", "dropout"), "prep doctor --fix")
-    assert prep("doctor").returncode == 1
-    assert prep("doctor", "--fix").returncode == 0
-    assert prep("search", "dropout").returncode == 0
+    check_one_line_error(here("search", "dropout"), "prep doctor --fix")
+    assert here("doctor").returncode == 1
+    assert here("doctor", "--fix").returncode == 0
+    assert here("search", "dropout").returncode == 0
 
 
 def test_status_and_doctor_without_an_index_say_how_to_make_one(prep: Prep) -> None:
@@ -286,19 +286,19 @@ def test_watching_commits_what_changes_until_interrupted(prep: Prep, home: Home,
     assert (process.returncode, errors) == (130, "prep: interrupted; nothing already indexed is lost\n")
 
 
-def test_options_of_ingest_that_contradict_are_told(prep: Prep, notes: Path) -> None:
+def test_options_of_ingest_that_contradict_are_told(here: Prep, notes: Path) -> None:
     """This test ensures that nothing is guessed, and that --remove and --columns work as typed."""
-    check_one_line_error(prep("ingest", notes, "--columns", "question:Prompt"), "question=Prompt,answer=Solution")
-    check_one_line_error(prep("ingest", notes, "--remove", "bank.yaml"), "--remove goes alone")
+    check_one_line_error(here("ingest", notes, "--columns", "question:Prompt"), "question=Prompt,answer=Solution")
+    check_one_line_error(here("ingest", notes, "--remove", "bank.yaml"), "--remove goes alone")
     (notes / "bank.csv").write_text("Stimulus,Key\nWhat is F1?,The harmonic mean of precision and recall.\n")
-    assert prep("ingest", notes, "--columns", "question=Stimulus,answer=Key").returncode == 0
-    assert "1 removed" in prep("ingest", "--remove", "bank.yaml").stderr
-    assert output(prep("status", "--json"))["passages"] == 3
+    assert here("ingest", notes, "--columns", "question=Stimulus,answer=Key").returncode == 0
+    assert "1 removed" in here("ingest", "--remove", "bank.yaml").stderr
+    assert output(here("status", "--json"))["passages"] == 3
 
 
-def test_eval_runs_compares_and_gates(prep: Prep, notes: Path, tmp_path: Path) -> None:
+def test_eval_runs_compares_and_gates(here: Prep, notes: Path, tmp_path: Path) -> None:
     """This test ensures that a gold file of one's own is measured, compared, kept and held to."""
-    prep("ingest", notes)
+    here("ingest", notes)
     quote = "Dropout sets each activation to zero with probability p during training, so that units cannot co-adapt."
     gold = tmp_path / "gold.jsonl"
     rows = [
@@ -312,44 +312,44 @@ def test_eval_runs_compares_and_gates(prep: Prep, notes: Path, tmp_path: Path) -
     ]
     gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
     kept, run, report = tmp_path / "kept.json", tmp_path / "run.trec", tmp_path / "report.html"
-    summary = output(prep("eval", gold, "--json", "--save", kept, "--run", run, "--report", report))
+    summary = output(here("eval", gold, "--json", "--save", kept, "--run", run, "--report", report))
     assert summary["metrics"]["recall@5"] == {"mean": 1.0, "ci95": [1.0, 1.0]}
     assert summary["declining"]["unanswerable"] == 1
     assert run.read_text().startswith("q1 Q0 ")
     assert "<svg" in report.read_text()
-    assert prep("eval", gold, "--baseline", kept, "--gate").returncode == 0
-    compared = output(prep("eval", gold, "--compare", "dense,lexical,hybrid", "--json"))
+    assert here("eval", gold, "--baseline", kept, "--gate").returncode == 0
+    compared = output(here("eval", gold, "--compare", "dense,lexical,hybrid", "--json"))
     assert [r["mode"] for r in compared["runs"]] == ["dense", "lexical", "hybrid"]
-    assert output(prep("eval", gold, "--k", "2", "--json"))["metrics"]["recall@2"]["mean"] == 1.0
+    assert output(here("eval", gold, "--k", "2", "--json"))["metrics"]["recall@2"]["mean"] == 1.0
 
 
-def test_eval_reads_what_other_tools_keep(prep: Prep, notes: Path, tmp_path: Path) -> None:
+def test_eval_reads_what_other_tools_keep(here: Prep, notes: Path, tmp_path: Path) -> None:
     """This test ensures that a CSV of questions and TREC qrels are measured, and another system's run compared."""
-    prep("ingest", notes)
+    here("ingest", notes)
     questions, qrels, queries, run = (tmp_path / name for name in ("q.csv", "t.qrels", "t.tsv", "theirs.trec"))
     questions.write_text("question,file\nwhat does dropout do,regularization.md\nwho won the war of 1812,\n")
-    found = output(prep("eval", questions, "--k", "3", "--json"))
+    found = output(here("eval", questions, "--k", "3", "--json"))
     assert (found["queries"], found["metrics"]["recall@3"]["mean"]) == (1, 1.0)
     assert (found["declining"]["recall"], found["declining"]["precision"]) == (1.0, 1.0)
     qrels.write_text("1 0 regularization.md 1\n2 0 bank.yaml 1\n")
     queries.write_text("1\twhat does dropout do\n2\tlearning rate too high\n")
     run.write_text("1 Q0 bank.yaml 1 2.0 x\n1 Q0 regularization.md 2 1.0 x\n")
-    compared = output(prep("eval", qrels, "--queries", queries, "--against", run, "--json"))
+    compared = output(here("eval", qrels, "--queries", queries, "--against", run, "--json"))
     assert [(r["mode"], r["metrics"]["MRR@10"]["mean"]) for r in compared["runs"]] == [
         ("hybrid", 1.0),
         ("theirs", 0.25),
     ]
     assert "cannot tell theirs from hybrid" in compared["verdicts"][0]
-    check_one_line_error(prep("eval", "--queries", queries), "qrels")
+    check_one_line_error(here("eval", "--queries", queries), "qrels")
     qrels.write_text("1 0 elsewhere.md 1\n")
-    check_one_line_error(prep("eval", qrels, "--queries", queries), "elsewhere.md")
+    check_one_line_error(here("eval", qrels, "--queries", queries), "elsewhere.md")
 
 
-def test_eval_own_asks_the_librarys_own_questions(prep: Prep, notes: Path) -> None:
+def test_eval_own_asks_the_librarys_own_questions(here: Prep, notes: Path) -> None:
     """This test ensures that a library with a bank is measured without labels, and one without is told so."""
-    prep("ingest", notes)
-    check_one_line_error(prep("eval", "--own"), "3 question entries", "20")
-    check_one_line_error(prep("eval", "--own", "--split", "dev"), "--split")
+    here("ingest", notes)
+    check_one_line_error(here("eval", "--own"), "3 question entries", "20")
+    check_one_line_error(here("eval", "--own", "--split", "dev"), "--split")
     cards = "".join(
         f"  - question: What is {name}?\n    answer: The method that {name} stands for keeps {n} weights at rest.\n"
         for n, name in enumerate(["boosting", "bagging", "stacking", "pruning"] * 5)
@@ -358,26 +358,26 @@ def test_eval_own_asks_the_librarys_own_questions(prep: Prep, notes: Path) -> No
         f"  - question: Define term {n}?\n    answer: Fact {n} about model number {n}.\n" for n in range(20)
     )
     (notes / "more.yaml").write_text(f"questions:\n{cards}{numbered}")
-    prep("ingest", notes)
-    found = output(prep("eval", "--own", "--json"))
+    here("ingest", notes)
+    found = output(here("eval", "--own", "--json"))
     assert (found["dataset"], found["queries"]) == ("own library", 3 + 4 + 20)
-    assert prep("status", "--json").stdout.count('"same_as": null') == 3
+    assert here("status", "--json").stdout.count('"same_as": null') == 3
 
 
-def test_a_reranker_orders_the_hits_and_says_so(prep: Prep, notes: Path, tmp_path: Path) -> None:
+def test_a_reranker_orders_the_hits_and_says_so(here: Prep, notes: Path, tmp_path: Path) -> None:
     """This test ensures that --reranker works for search, ask and eval, and that --explain shows what it moved."""
-    prep("ingest", notes)
+    here("ingest", notes)
     folder = tiny_cross_encoder(tmp_path / "model")
-    assert "before reranking" in prep("search", "dropout", "--reranker", folder, "--explain").stdout
-    hits = output(prep("search", "dropout", "--reranker", folder, "--json"))["hits"]
+    assert "before reranking" in here("search", "dropout", "--reranker", folder, "--explain").stdout
+    hits = output(here("search", "dropout", "--reranker", folder, "--json"))["hits"]
     assert sorted(hit["before_reranking"] for hit in hits) == [1, 2, 3, 4]
-    answer = output(prep("ask", "Why is accuracy misleading on imbalanced data?", "--reranker", folder, "--json"))
+    answer = output(here("ask", "Why is accuracy misleading on imbalanced data?", "--reranker", folder, "--json"))
     assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3, 4]
     assert all("before_reranking" in hit for hit in answer["hits"])
     questions = tmp_path / "q.csv"
     questions.write_text("question,file\nwhat does dropout do,regularization.md\n")
-    assert output(prep("eval", questions, "--reranker", folder, "--json"))["metrics"]["recall@5"]["mean"] == 1.0
-    check_one_line_error(prep("search", "dropout", "--reranker", "no/such-model"), "no/such-model", "--reranker")
+    assert output(here("eval", questions, "--reranker", folder, "--json"))["metrics"]["recall@5"]["mean"] == 1.0
+    check_one_line_error(here("search", "dropout", "--reranker", "no/such-model"), "no/such-model", "--reranker")
 
 
 def test_every_command_has_help_with_an_example(prep: Prep) -> None:
