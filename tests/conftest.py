@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from ingest.pipeline import Report, ingest
 from retrieval import Library
@@ -87,13 +89,17 @@ def no_sockets_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def encoders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the encoder is exported, once for all tests."""
-    return tmp_path_factory.mktemp("encoders")
+    """Where the encoder is exported, once for all tests and all processes that run them."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "encoders"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def encoder(encoders: Path) -> Encoder:
-    return open_encoder(DEFAULT_MODEL, encoders)
+    with FileLock(encoders / "export.lock"):
+        return open_encoder(DEFAULT_MODEL, encoders)
 
 
 @pytest.fixture
