@@ -22,13 +22,12 @@ from evals.answers import reliability
 from evals.gold import GOLD, load_gold, of_split, read_queries
 from evals.metrics import SEED, auroc
 from retrieval import confidence
-from retrieval.library import Library, default_home, quiet
+from retrieval.library import ANSWER_HITS, Library, default_home, quiet
 from retrieval.logistic import Logistic
 
 TARGET_ANSWERED = 0.98
 _FOLDS = 5
 _STRENGTH = 1.0  # of the L2 penalty's inverse; features are standardised
-_HITS = 8
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +46,7 @@ def sample(library: Library, answerable: Sequence[str], unanswerable: Sequence[s
     rows = []
     for text in (*answerable, *unanswerable):
         found = library.searcher.candidates(text)
-        hits = library.searcher.hits(found, _HITS)
+        hits = library.searcher.hits(found, ANSWER_HITS)
         rows.append(confidence.features(text, found, hits, library.searcher.lexical))
     yes, no = len(answerable), len(unanswerable)
     weights = np.concatenate([np.full(yes, 0.5 / yes), np.full(no, 0.5 / no)])

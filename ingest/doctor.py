@@ -15,7 +15,7 @@ from retrieval.index import DenseIndex
 from retrieval.lexical import LexicalIndex
 from retrieval.manifest import FILE_NAME, Manifest
 from retrieval.models import DEFAULT_MODEL, find_model, model_fingerprint
-from retrieval.store import ANEW, Home, Store
+from retrieval.store import ANEW, Home, Store, storage_errors
 from retrieval.types import passage_id
 from retrieval.vectors import kept_vectors
 
@@ -54,11 +54,16 @@ def _examine_home(home: Home, *, fix: bool) -> list[Finding]:
         home.current()  # raises: there is no index, or the home is no folder
     if not fix:
         return list(_checks(home, fix=False))
-    with home.writing():
+    with home.writing(), storage_errors(home.path):
         findings = list(_checks(home, fix=True))
-    if broken := [f for f in findings if f.check in _NEEDS_READING and not (f.ok or f.fixed)]:
-        findings = [f for f in findings if f not in broken] + [_read_again(home, broken)]
-    return findings
+    broken = [f for f in findings if f.check in _NEEDS_READING and not (f.ok or f.fixed)]
+    if not broken:
+        return findings
+    mended = _read_again(home, broken)
+    if mended.fixed:  # what else was wrong of the generation before may be right in the new one
+        now = {f.check: f for f in _checks(home, fix=False)}
+        findings = [f if f.fixed else now.get(f.check, f) for f in findings]
+    return [f for f in findings if f.check not in {b.check for b in broken}] + [mended]
 
 
 def _checks(home: Home, *, fix: bool) -> Iterator[Finding]:
@@ -68,6 +73,7 @@ def _checks(home: Home, *, fix: bool) -> Iterator[Finding]:
         return
     folder = home.current()
     manifest = Manifest.read(folder)
+    damaged = damaged_files(folder)
     try:
         dense = DenseIndex(folder / "chroma", reading=True)
     except PrepdeskError as error:
@@ -76,12 +82,12 @@ def _checks(home: Home, *, fix: bool) -> Iterator[Finding]:
         try:
             vectors = _vectors(dense, manifest)
             yield vectors
-            yield from _derived(folder, dense, manifest, fix=fix and vectors.ok)
+            yield from _derived(folder, dense, manifest, damaged, fix=fix and vectors.ok)
         except IndexCorruptError as error:
             yield Finding("vectors", False, str(error))
         finally:
             dense.close()
-    yield _texts(folder, manifest)
+    yield _texts(folder, manifest, damaged)
     yield encoder_finding(manifest)
     yield _orphans(home, folder.name, fix=fix)
     free = shutil.disk_usage(home.path).free
@@ -125,9 +131,10 @@ def _vectors(dense: DenseIndex, manifest: Manifest) -> Finding:
     return Finding("vectors", True, f"{detail}every passage as it was written")
 
 
-def _derived(folder: Path, dense: DenseIndex, manifest: Manifest, *, fix: bool) -> Iterator[Finding]:
-    """Check what is made from the passages: the lexical index and the topics; mend by making it again."""
-    damaged = damaged_files(folder)
+def _derived(
+    folder: Path, dense: DenseIndex, manifest: Manifest, damaged: Sequence[str], *, fix: bool
+) -> Iterator[Finding]:
+    """Check what is made from the passages: lexical index, matrices and topics; mend by making it again."""
     try:
         lexical = LexicalIndex.load(folder / "lexical")
         same = sorted(lexical.id(row) for row in range(len(lexical))) == dense.ids()
@@ -155,7 +162,7 @@ def _matrices(folder: Path, dense: DenseIndex, damaged: Sequence[str], *, fix: b
     try:
         changed = any(name.startswith(f"{local_index.FOLDER}/") for name in damaged)
         if not changed and local_index.matrices_agree(folder, dense):
-            return Finding("matrices", True, "the same vectors")
+            return Finding("matrices", True, "what the vector index holds")
     except IndexCorruptError:
         pass  # they cannot even be read
     if not fix:
@@ -164,9 +171,8 @@ def _matrices(folder: Path, dense: DenseIndex, damaged: Sequence[str], *, fix: b
     return Finding("matrices", False, "made anew from the vector index", fixed=True)
 
 
-def _texts(folder: Path, manifest: Manifest) -> Finding:
+def _texts(folder: Path, manifest: Manifest, damaged: Sequence[str]) -> Finding:
     wanted = {f"texts/{r.text_name}": r.path for r in manifest.sources if r.passages}
-    damaged = damaged_files(folder)
     bad = [path for name, path in sorted(wanted.items()) if name in damaged or not (folder / name).is_file()]
     if bad:
         return Finding("texts", False, f"{len(bad)} texts are missing or damaged ({', '.join(bad[:3])}); {_FIX}")

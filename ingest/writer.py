@@ -186,8 +186,11 @@ def write_lexical(
 
 def rebuild_lexical(folder: Path, dense: PassageIndex) -> None:
     """Replace the lexical index of a generation by one made from its passages."""
-    shutil.rmtree(folder / "lexical", ignore_errors=True)
-    write_lexical(folder, in_order(dense))
+    aside = folder / "lexical.new"
+    shutil.rmtree(aside, ignore_errors=True)
+    write_lexical(aside, in_order(dense))
+    local_index.put_in_place(aside / "lexical", folder / "lexical")
+    aside.rmdir()
     seal(folder, "lexical/")
 
 

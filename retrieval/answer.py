@@ -23,6 +23,7 @@ MAX_SENTENCES = 6
 _HITS = 5  # hits that sentences are taken from
 _OF_ENTRY = 5  # sentences of a reference answer that is longer
 _OF_PROSE = 4
+_TOGETHER = 4  # a sentence with those before it that it leans on
 _NEAR = 0.05  # below the score of the first hit, from which a hit adds nothing
 _TERM_WEIGHT = 0.2  # of the share of the question's words that a sentence holds
 _SAME = 0.85  # cosine above which two sentences say the same
@@ -65,11 +66,11 @@ class _Pool:
         return sorted(range(len(self.scores)), key=lambda i: (-self.scores[i], i))
 
     def with_companions(self, i: int, chosen: Set[int] = frozenset()) -> set[int]:
-        """Return a sentence and those it cannot stand without, but for the `chosen` ones."""
+        """Return a sentence and those it cannot stand without, the nearest few, but for the `chosen` ones."""
         found: set[int] = set()
         wanted = [i]
-        while wanted:
-            i = wanted.pop()
+        while wanted and len(found) < _TOGETHER:
+            i = wanted.pop(0)
             if i not in found and i not in chosen:
                 found.add(i)
                 wanted.extend(self._companions(i))
@@ -181,8 +182,11 @@ def _of_prose(pool: _Pool) -> set[int]:
         beside = [i for i in range(len(pool.sentences)) if i not in chosen and chosen & {i - 1, i + 1}]
         if not beside:
             break
-        chosen |= pool.with_companions(max(beside, key=lambda i: (pool.scores[i], -i)), chosen)
-    return set(sorted(chosen)[:MAX_SENTENCES])
+        more = pool.with_companions(max(beside, key=lambda i: (pool.scores[i], -i)), chosen)
+        if len(chosen) + len(more) > MAX_SENTENCES:
+            break
+        chosen |= more
+    return chosen
 
 
 def _cite(chosen: Sequence[_Candidate], sources: Sources) -> tuple[tuple[Sentence, ...], tuple[Citation, ...]]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from retrieval import adapter
@@ -121,11 +122,13 @@ def open_encoder(name: str, cache: Path) -> Encoder:
     onnx, seal = cache / f"{key}.onnx", cache / f"{key}.sha256"
     loaded = None
     try:
-        if not (onnx.is_file() and seal.is_file() and seal.read_text() == file_sha256(onnx)):
+        if not _is_whole(onnx, seal):
             cache.mkdir(parents=True, exist_ok=True)
-            loaded = load_model(model)
-            _export(loaded, onnx)
-            seal.write_text(file_sha256(onnx))
+            with FileLock(cache / f"{key}.lock"):
+                if not _is_whole(onnx, seal):  # another process may have made it meanwhile
+                    loaded = load_model(model)
+                    _export(loaded, onnx)
+                    seal.write_text(file_sha256(onnx))
         return Encoder(model, onnx, loaded)
     except OSError:
         raise
@@ -133,6 +136,10 @@ def open_encoder(name: str, cache: Path) -> Encoder:
         raise
     except Exception as error:
         raise EncoderError(f"the model {name} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _is_whole(onnx: Path, seal: Path) -> bool:
+    return onnx.is_file() and seal.is_file() and seal.read_text() == file_sha256(onnx)
 
 
 def load_model(model: ModelFiles) -> Any:

@@ -70,8 +70,8 @@ class DenseIndex:
             self._client = chromadb.PersistentClient(
                 str(folder), settings=chromadb.Settings(anonymized_telemetry=False)
             )
-            self._passages = self._collection("passages")
-            self._questions = self._collection("questions")
+            self._passages = self._table("passages")
+            self._questions = self._table("questions")
         except Exception as error:  # chromadb raises its own, sqlite's and its Rust core's errors
             if folder.is_dir() and shutil.disk_usage(folder).free < _FULL:
                 raise OSError(errno.ENOSPC, "No space left on device", str(folder)) from error
@@ -79,8 +79,9 @@ class DenseIndex:
                 f"the vector index at {folder} cannot be opened ({error}); run: prep doctor --fix"
             ) from error
 
-    def _collection(self, name: str) -> Any:
-        return self._client.get_or_create_collection(name, configuration={"hnsw": HNSW}, embedding_function=None)
+    def _table(self, name: str) -> _Table:
+        made = self._client.get_or_create_collection(name, configuration={"hnsw": HNSW}, embedding_function=None)
+        return _Table(made, self._folder)
 
     def close(self) -> None:
         """Release files and memory; an unclosed client holds about 12 handles and 24 MB."""
@@ -92,45 +93,29 @@ class DenseIndex:
         """Return how many passage vectors and question vectors there are."""
         return self._passages.count(), self._questions.count()
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Turn what chromadb, SQLite and the Rust core raise from a write into an OSError or IndexCorruptError."""
-        try:
-            yield
-        except Exception as error:
-            # A full disk has several messages here, some without a word of it.
-            if shutil.disk_usage(self._folder).free < _FULL:
-                raise OSError(errno.ENOSPC, "No space left on device", str(self._folder)) from error
-            raise IndexCorruptError(
-                f"the vector index at {self._folder} cannot be written ({error}); the last generation stays live"
-            ) from error
-
     def add(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None:
         """Add passages with unit vectors `(n, dimensions)`; a known id is replaced."""
         for start in range(0, len(passages), _BATCH):
             part = passages[start : start + _BATCH]
-            with self._writing():
-                self._passages.upsert(
-                    ids=[p.id for p in part],
-                    embeddings=vectors[start : start + _BATCH],
-                    documents=[p.text for p in part],
-                    metadatas=[to_metadata(p) for p in part],
-                )
+            self._passages.upsert(
+                ids=[p.id for p in part],
+                embeddings=vectors[start : start + _BATCH],
+                documents=[p.text for p in part],
+                metadatas=[to_metadata(p) for p in part],
+            )
 
     def add_questions(self, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Add the vectors of bare questions under the ids of their entries' first passages."""
         for start in range(0, len(ids), _BATCH):
             part = list(ids[start : start + _BATCH])
-            with self._writing():
-                self._questions.upsert(ids=part, embeddings=vectors[start : start + _BATCH])
+            self._questions.upsert(ids=part, embeddings=vectors[start : start + _BATCH])
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove passages and their question vectors; unknown ids are passed over."""
         for start in range(0, len(ids), _BATCH):
             part = list(ids[start : start + _BATCH])
-            with self._writing():
-                self._passages.delete(ids=part)
-                self._questions.delete(ids=part)
+            self._passages.delete(ids=part)
+            self._questions.delete(ids=part)
 
     def query(self, vector: NDArray[np.float32], k: int, where: Where | None = None) -> dict[str, float]:
         """Return the cosine of the `k` passages nearest to a unit vector, by id."""
@@ -161,9 +146,7 @@ class DenseIndex:
 
     def find(self, where: Where) -> list[Passage]:
         """Return all passages that match, by id."""
-        rows = self._passages.get(where=dict(where), include=["documents", "metadatas"])
-        found = [from_row(i, d, m) for i, d, m in zip(rows["ids"], rows["documents"], rows["metadatas"], strict=True)]
-        return sorted(found, key=lambda p: p.id)
+        return sorted(self._rows(where), key=lambda p: p.id)
 
     def ids(self, where: Where | None = None) -> list[str]:
         """Return the ids of all passages that match, sorted."""
@@ -171,12 +154,54 @@ class DenseIndex:
 
     def all_passages(self) -> Iterator[Passage]:
         """Yield every passage, in Chroma's order."""
-        for rows in self._pages(None, ["documents", "metadatas"]):
+        return self._rows(None)
+
+    def _rows(self, where: Where | None) -> Iterator[Passage]:
+        for rows in self._pages(where, ["documents", "metadatas"]):
             for row in zip(rows["ids"], rows["documents"], rows["metadatas"], strict=True):
                 yield from_row(*row)
 
     def _pages(self, where: Where | None, include: list[str]) -> Iterator[Any]:
         return pages(self._passages, _PAGE, where=dict(where) if where else None, include=include)
+
+
+class _Table:
+    """A collection on disk. What chromadb, SQLite and the Rust core raise becomes an OSError or IndexCorruptError."""
+
+    def __init__(self, collection: Any, folder: Path) -> None:
+        self._collection = collection
+        self._folder = folder
+
+    def count(self) -> int:
+        with self._told("read"):
+            return int(self._collection.count())
+
+    def get(self, **arguments: Any) -> Any:
+        with self._told("read"):
+            return self._collection.get(**arguments)
+
+    def query(self, **arguments: Any) -> Any:
+        with self._told("read"):
+            return self._collection.query(**arguments)
+
+    def upsert(self, **arguments: Any) -> None:
+        with self._told("written"):
+            self._collection.upsert(**arguments)
+
+    def delete(self, **arguments: Any) -> None:
+        with self._told("written"):
+            self._collection.delete(**arguments)
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            # A full disk has several messages here, some without a word of it.
+            if shutil.disk_usage(self._folder).free < _FULL:
+                raise OSError(errno.ENOSPC, "No space left on device", str(self._folder)) from error
+            then = "run: prep doctor --fix" if what == "read" else "the last generation stays live"
+            raise IndexCorruptError(f"the vector index at {self._folder} cannot be {what} ({error}); {then}") from error
 
 
 def load_chromadb() -> Any:
@@ -233,19 +258,19 @@ def _copied(folder: Path) -> tempfile.TemporaryDirectory[str]:
     return copy
 
 
-def _nearest(collection: Any, vector: NDArray[np.float32], k: int, where: Where | None) -> dict[str, float]:
+def _nearest(table: _Table, vector: NDArray[np.float32], k: int, where: Where | None) -> dict[str, float]:
     if k < 1:
         return {}
-    rows = collection.query(
+    rows = table.query(
         query_embeddings=[vector], n_results=k, where=dict(where) if where else None, include=["distances"]
     )
     return {i: 1.0 - float(d) for i, d in zip(rows["ids"][0], rows["distances"][0], strict=True)}
 
 
-def _vectors(collection: Any, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+def _vectors(table: _Table, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
     found: dict[str, NDArray[np.float32]] = {}
     for start in range(0, len(ids), _PAGE):
-        rows = collection.get(ids=list(ids[start : start + _PAGE]), include=["embeddings"])
+        rows = table.get(ids=list(ids[start : start + _PAGE]), include=["embeddings"])
         found.update(zip(rows["ids"], np.asarray(rows["embeddings"], dtype=np.float32), strict=True))
     return found
 

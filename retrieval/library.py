@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,7 @@ from retrieval.text import line_starts, lines_of, valid
 from retrieval.topics import TopicTree
 from retrieval.types import Answer, Hit, Locator, Mode, Passage, Related, Topic
 
-_ANSWER_HITS = 8
+ANSWER_HITS = 8
 _NEAREST = 5
 _QUESTIONS = 3
 
@@ -103,7 +104,7 @@ class Library:
         searcher = generation.searcher
         where = generation.where(filters)
         found = searcher.candidates(question, where=where)
-        hits = searcher.ranked(question, found, _ANSWER_HITS, self.reranker)
+        hits = searcher.ranked(found, ANSWER_HITS, self.reranker)
         model = confidence.load()
         probability = (
             model.chance.probability(confidence.features(question, found, hits, searcher.lexical)) if hits else 0.0
@@ -192,17 +193,19 @@ class _Generation:
     @cached_property
     def searcher(self) -> Searcher:
         # The model is verified and loaded beside the index: neither needs the other, and both take their time.
-        with ThreadPoolExecutor(1) as beside, storage_errors(self.home.path):
+        with ThreadPoolExecutor(1) as beside, storage_errors(self.home.path), ExitStack() as opened:
             encoder = beside.submit(self._open_encoder)
             dense = self.home.dense(self.folder)
+            opened.callback(dense.close)
             lexical = LexicalIndex.load(self.folder / "lexical")
             if (count := dense.count()[0]) < len(lexical):
-                dense.close()
                 raise IndexCorruptError(
                     f"the vector index in {self.folder} holds {count} of {len(lexical)} passages; "
                     "run: prep doctor --fix"
                 )
-            return Searcher(encoder.result(), dense, lexical)
+            searcher = Searcher(encoder.result(), dense, lexical)
+            opened.pop_all()
+            return searcher
 
     def _open_encoder(self) -> Encoder:
         return self.given_encoder or open_encoder(self.manifest.model, self.home.encoders)

@@ -29,28 +29,28 @@ class LocalIndex(DenseIndex):
     """A finished generation, for reading; one that was written before there were matrices is read from Chroma alone."""
 
     def __init__(self, folder: Path) -> None:
-        self._rows = _load(folder, _PASSAGES)
-        self._question_rows = _load(folder, _QUESTIONS)
+        self._matrix = _load(folder, _PASSAGES)
+        self._question_matrix = _load(folder, _QUESTIONS)
         self._matching: tuple[Where, list[str]] | None = None
         self._at_hand: dict[str, Passage] = {}
         super().__init__(folder / "chroma", reading=True)
 
     def query(self, vector: Vectors, k: int, where: Where | None = None) -> dict[str, float]:
         among = None if where is None else self.ids(where)
-        if self._rows is None or len(self._rows if among is None else among) > EXACT:
+        if self._matrix is None or len(self._matrix if among is None else among) > EXACT:
             return super().query(vector, k, where)
-        return self._rows.nearest(vector, k, among)
+        return self._matrix.nearest(vector, k, among)
 
     def query_questions(self, vector: Vectors, k: int) -> dict[str, float]:
-        if self._question_rows is None or len(self._question_rows) > EXACT:
+        if self._question_matrix is None or len(self._question_matrix) > EXACT:
             return super().query_questions(vector, k)
-        return self._question_rows.nearest(vector, k)
+        return self._question_matrix.nearest(vector, k)
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vectors]:
-        return super().vectors(ids) if self._rows is None else self._rows.get(ids)
+        return super().vectors(ids) if self._matrix is None else self._matrix.get(ids)
 
     def question_vectors(self, ids: Sequence[str]) -> dict[str, Vectors]:
-        return super().question_vectors(ids) if self._question_rows is None else self._question_rows.get(ids)
+        return super().question_vectors(ids) if self._question_matrix is None else self._question_matrix.get(ids)
 
     def passages(self, ids: Sequence[str]) -> dict[str, Passage]:
         """Return passages by id; unknown ids are left out. What was read lately is not read again."""
@@ -80,38 +80,40 @@ class LocalWriter(DenseIndex):
         self._target = folder
         rows, asked = _load(folder, _PASSAGES), _load(folder, _QUESTIONS)
         ids = super().ids() if rows is None or asked is None else []
-        self._rows = MatrixWriter(rows or Matrix.of(super().vectors(ids)))
-        self._question_rows = MatrixWriter(asked or Matrix.of(super().question_vectors(ids)))
+        self._matrix = MatrixWriter(Matrix.of(super().vectors(ids)) if rows is None else rows)
+        self._question_matrix = MatrixWriter(Matrix.of(super().question_vectors(ids)) if asked is None else asked)
 
     def add(self, passages: Sequence[Passage], vectors: Vectors) -> None:
         super().add(passages, vectors)
-        self._rows.put([p.id for p in passages], vectors)
+        self._matrix.put([p.id for p in passages], vectors)
 
     def add_questions(self, ids: Sequence[str], vectors: Vectors) -> None:
         super().add_questions(ids, vectors)
-        self._question_rows.put(ids, vectors)
+        self._question_matrix.put(ids, vectors)
 
     def delete(self, ids: Sequence[str]) -> None:
         super().delete(ids)
-        self._rows.delete(ids)
-        self._question_rows.delete(ids)
+        self._matrix.delete(ids)
+        self._question_matrix.delete(ids)
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vectors]:
-        return self._rows.get(ids)
+        return self._matrix.get(ids)
 
     def question_vectors(self, ids: Sequence[str]) -> dict[str, Vectors]:
-        return self._question_rows.get(ids)
+        return self._question_matrix.get(ids)
 
     def close(self) -> None:
         super().close()
         if self._target.is_dir():
-            _save(self._target, self._rows, self._question_rows)
+            _save(self._target / FOLDER, self._matrix, self._question_matrix)
 
 
 def write_matrices(folder: Path, dense: DenseIndex) -> None:
     """Write the matrices of a generation anew from what Chroma holds."""
     ids = dense.ids()
-    _save(folder, MatrixWriter(Matrix.of(dense.vectors(ids))), MatrixWriter(Matrix.of(dense.question_vectors(ids))))
+    aside = folder / f"{FOLDER}.new"
+    _save(aside, MatrixWriter(Matrix.of(dense.vectors(ids))), MatrixWriter(Matrix.of(dense.question_vectors(ids))))
+    put_in_place(aside, folder / FOLDER)
 
 
 def matrices_agree(folder: Path, dense: DenseIndex) -> bool:
@@ -129,11 +131,21 @@ def matrices_agree(folder: Path, dense: DenseIndex) -> bool:
     return True
 
 
+def put_in_place(made: Path, target: Path) -> None:
+    """Replace a part of a generation that may be read meanwhile: it is whole, the old one or the new, or missing."""
+    old = target.with_name(f"{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    made.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def _save(folder: Path, rows: MatrixWriter, question_rows: MatrixWriter) -> None:
     # What is there may be linked to the files of the live generation, so it is never written into.
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)
-    rows.save(folder / FOLDER / _PASSAGES)
-    question_rows.save(folder / FOLDER / _QUESTIONS)
+    shutil.rmtree(folder, ignore_errors=True)
+    rows.save(folder / _PASSAGES)
+    question_rows.save(folder / _QUESTIONS)
 
 
 def _load(folder: Path, name: str) -> Matrix | None:

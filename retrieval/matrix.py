@@ -35,6 +35,7 @@ class Matrix:
 
     @classmethod
     def of(cls, vectors: Mapping[str, Vectors]) -> Matrix:
+        """Return the matrix of vectors by id; one of nothing has no dimensions."""
         ids = sorted(vectors)
         rows = np.stack([vectors[id_] for id_ in ids]) if ids else np.empty((0, 0), np.float32)
         return cls(np.array(ids, dtype="S"), rows)
@@ -56,6 +57,8 @@ class Matrix:
 
     def nearest(self, vector: Vectors, k: int, among: Sequence[str] | None = None) -> dict[str, float]:
         """Return the cosines of the `k` vectors nearest to a unit vector, nearest first; `among` some ids, or all."""
+        if not len(self):
+            return {}
         rows = None if among is None else self.rows(among)
         rows = None if rows is None else rows[rows >= 0]
         # Not `@`: the threads of its product would go on spinning beside the encoder of the next query.

@@ -111,13 +111,13 @@ class Searcher:
     ) -> list[Hit]:
         """Return at most `k` hits, best first. Raises QueryError for an empty query or an unknown mode."""
         found = self.candidates(query, mode=mode, where=where, depth=max(DEPTH, 3 * k))
-        return self.ranked(query, found, k, reranker)
+        return self.ranked(found, k, reranker)
 
-    def ranked(self, query: str, found: Candidates, k: int, reranker: Reranker | None = None) -> list[Hit]:
+    def ranked(self, found: Candidates, k: int, reranker: Reranker | None = None) -> list[Hit]:
         """Return the best `k` candidates as hits, in the order of the reranker where there is one."""
         if reranker is None:
             return self.hits(found, k)
-        return rerank(query, self.hits(found, max(k, MOST)), reranker)[:k]
+        return rerank(found.query, self.hits(found, max(k, MOST)), reranker)[:k]
 
     def candidates(
         self, query: str, *, mode: Mode = "hybrid", where: Where | None = None, depth: int = DEPTH
@@ -225,16 +225,22 @@ class Searcher:
 
 
 def settle(hits: Sequence[Hit]) -> list[Hit]:
-    """Return the hits in order once lists of references, and the sixth and later ones of a source, have lost."""
+    """Return the hits in order once lists of references, and the sixth and later ones of a source, have lost.
+
+    Ties break by passage id.
+    """
     seen: Counter[str] = Counter()
     scored = []
-    for hit in hits:
+    for hit in sorted(hits, key=_place):
         path = hit.passage.locator.path
         lost = (_CROWD if seen[path] >= _MANY else 0.0) + (_ELSEWHERE if points_elsewhere(hit.passage) else 0.0)
         scored.append(_moved(hit, -lost))
         seen[path] += 1
-    scored.sort(key=lambda hit: -hit.score)
-    return [replace(hit, rank=rank) for rank, hit in enumerate(scored, 1)]
+    return [replace(hit, rank=rank) for rank, hit in enumerate(sorted(scored, key=_place), 1)]
+
+
+def _place(hit: Hit) -> tuple[float, str]:
+    return -hit.score, hit.passage.id
 
 
 def _moved(hit: Hit, by: float) -> Hit:

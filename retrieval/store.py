@@ -129,6 +129,10 @@ class Home:
             name = ""
         except NotADirectoryError as error:
             raise StorageError(f"{self.path} is a file and no folder; choose a folder with --index DIR") from error
+        except OSError as error:
+            raise StorageError(
+                f"cannot read {pointer}: {error.strerror}; choose another place with --index DIR"
+            ) from error
         if name and not re.fullmatch(r"\d+", name):
             raise IndexCorruptError(f"{pointer} is damaged; run: prep doctor --fix")
         return name or next((n for n in reversed(self._names()) if (self.generations / n / SEAL).is_file()), None)
@@ -207,6 +211,7 @@ class Home:
     def commit(self, folder: Path) -> str:
         """Make a finished generation the live one: files first, then the pointer, each flushed to disk."""
         _flush_tree(folder)
+        _flush(self.generations)
         self.point_to(folder)
         self._prune()
         return folder.name
@@ -264,9 +269,9 @@ def link(source: str, target: str) -> str:
 
 
 def _flush_tree(folder: Path) -> None:
+    """Flush every file and folder, this one last; linked files, flushed before, cost next to nothing."""
     for path in folder.rglob("*"):
-        if path.is_file() and path.parent.name != "texts":
-            _flush(path)
+        _flush(path)
     _flush(folder)
 
 

@@ -10,6 +10,8 @@ Span = tuple[int, int]
 
 _FENCE = re.compile(r"^[ \t]*(```|~~~).*?^[ \t]*\1[ \t]*$", re.M | re.S)
 _MATH = re.compile(r"\$\$.+?\$\$|\\\[.+?\\\]", re.S)
+_TABLE = re.compile(r"^[ \t]*\|.*(?:\r?\n[ \t]*\|.*)+", re.M)
+_SHORT_TABLE = 700  # characters, about six rows
 _FORMULA, _FORMULA_ENDS = ("$$", "\\["), ("$$", "\\]")
 _STOPS = (".", "!", "?", "…", "。", "！", "？")
 _LINE = re.compile(r"[^\r\n]+")
@@ -86,9 +88,9 @@ def one_line(text: str) -> str:
 def sentences(text: str) -> list[Span]:
     """Return the spans of the sentences of a Markdown or plain text, in order.
 
-    Fenced code is one span; so is a display formula, with the sentence that runs into it and
-    what goes on after it ("where x is ..."). A list item or table row starts a new sentence;
-    headings, rules, images and lines of bare tags are no sentences.
+    Fenced code is one span, and so is a short table; a display formula is one with the sentence
+    that runs into it and what goes on after it ("where x is ..."). A list item or the row of a
+    long table starts a new sentence; headings, rules, images and lines of bare tags are none.
     """
     spans: list[Span] = []
     for start, end, whole in _regions(text):
@@ -111,9 +113,10 @@ def _goes_on(text: str, before: Span, span: Span) -> bool:
 
 
 def _regions(text: str) -> Iterator[tuple[int, int, bool]]:
-    """Yield (start, end, keep whole) for fences, formulas and the paragraphs between them."""
+    """Yield (start, end, keep whole) for fences, formulas, short tables and the paragraphs between them."""
     position = 0
-    blocks = sorted([*(m.span() for m in _FENCE.finditer(text)), *(m.span() for m in _MATH.finditer(text))])
+    tables = (m for m in _TABLE.finditer(text) if len(m.group()) <= _SHORT_TABLE)
+    blocks = sorted(m.span() for found in (_FENCE.finditer(text), _MATH.finditer(text), tables) for m in found)
     for start, end in blocks:
         if start < position:
             continue

@@ -167,8 +167,7 @@ def build(
         key=lambda key: (_ORDER.index(key[0]), places.get(key[1], len(places)) if key[0] == "area" else 0, key[1]),
     )
     topics = tuple(
-        Topic(f"{k[0]}/{k[1]}", *(names[k][0],), k[0], names[k][1], tuple(passages[r].id for r in members[k]))
-        for k in kept
+        Topic(f"{k[0]}/{k[1]}", names[k][0], k[0], names[k][1], tuple(passages[r].id for r in members[k])) for k in kept
     )
     dimensions = vectors.shape[1]
     means = (

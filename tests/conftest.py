@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
 from ingest.pipeline import Report, ingest
 from retrieval import Library
@@ -98,8 +97,7 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def encoder(encoders: Path) -> Encoder:
-    with FileLock(encoders / "export.lock"):
-        return open_encoder(DEFAULT_MODEL, encoders)
+    return open_encoder(DEFAULT_MODEL, encoders)
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def check_generation(store: Store) -> None:
         assert sorted(lexical.id(row) for row in range(len(lexical))) == ids
         assert len(ids) == manifest.passages == sum(r.passages for r in manifest.sources if not r.same_as)
         assert len(dense.vectors(ids)) == len(ids)
+        assert len(dense.question_vectors(ids)) == manifest.questions
     finally:
         dense.close()
 

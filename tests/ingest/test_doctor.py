@@ -9,6 +9,7 @@ import pytest
 
 from ingest.doctor import Finding, examine
 from ingest.pipeline import Report
+from retrieval import Library
 from retrieval.errors import IndexCorruptError
 from retrieval.index import DenseIndex
 from retrieval.manifest import Manifest
@@ -68,7 +69,9 @@ def test_lost_vectors_are_taken_from_those_that_are_kept(sound: Home) -> None:
     dense.delete(dense.ids()[:2])
     dense.close()
     assert "the manifest says 4" in wrong(sound)["vectors"].detail
-    assert "0 texts embedded" in wrong(sound, fix=True)["vectors"].detail
+    mended = wrong(sound, fix=True)
+    assert list(mended) == ["vectors"]
+    assert "0 texts embedded" in mended["vectors"].detail
     assert wrong(sound) == {}
 
 
@@ -100,3 +103,15 @@ def test_where_no_generation_is_left_the_advice_is_no_circle(sound: Home) -> Non
     assert "--rebuild FOLDER" in wrong(sound, fix=True)["live generation"].detail
     with pytest.raises(IndexCorruptError, match="--rebuild FOLDER"):
         sound.current()
+
+
+def test_a_page_that_cannot_be_read_is_one_sentence(sound: Home, ingest_notes: Ingest) -> None:
+    """This test ensures that damage which the vector index shows only when it is read is named, and mended."""
+    file = sound.current() / "chroma" / "chroma.sqlite3"
+    content = bytearray(file.read_bytes())
+    content[8 * 4096 :] = bytes(len(content) - 8 * 4096)
+    file.write_bytes(content)
+    with pytest.raises(IndexCorruptError, match="prep doctor --fix"), Library(sound) as library:
+        library.search("dropout")
+    assert wrong(sound, fix=True)["vectors"].fixed
+    assert wrong(sound) == {}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ingest.doctor import examine
 from ingest.pipeline import ingest
 from retrieval import local_index
 from retrieval.index import DenseIndex
@@ -100,3 +101,13 @@ def test_a_generation_without_matrices_is_read_and_goes_on(home: Home, notes: Pa
     dense = DenseIndex(home.current() / "chroma", reading=True)
     assert local_index.matrices_agree(home.current(), dense)
     dense.close()
+
+
+def test_the_doctor_leaves_notes_without_questions_searchable(home: Home, tmp_path: Path) -> None:
+    """This test ensures that matrices made anew are of use where there is no question entry to have a vector."""
+    (tmp_path / "plain.md").write_text("# Dropout\n\nDropout zeroes units at random during training.\n")
+    ingest(home, [tmp_path / "plain.md"])
+    shutil.rmtree(home.current() / local_index.FOLDER)
+    assert any(finding.fixed for finding in examine(home, fix=True))
+    with Library(home) as library:
+        assert [hit.rank for hit in library.search("dropout")] == [1]

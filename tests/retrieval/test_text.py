@@ -25,7 +25,7 @@ def test_a_sentence_may_run_over_lines() -> None:
 
 
 def test_items_rows_code_and_formulas_stand_alone() -> None:
-    """This test ensures that structure ends a sentence, and that code and formulas are kept whole."""
+    """This test ensures that structure ends a sentence, and that code, formulas and short tables are kept whole."""
     code, table = "```python\nx = 1.\ny = 2\n```", "| a | b |\n|---|---|\n| 1 | 2 |"
     text = f"Intro:\n\n- first item\n- second item\n\n{code}\n\n$$\na = b\n$$\n\n{table}\n"
     assert found(text) == [
@@ -34,9 +34,10 @@ def test_items_rows_code_and_formulas_stand_alone() -> None:
         "second item",
         "```python\nx = 1.\ny = 2\n```",
         "$$\na = b\n$$",
-        "| a | b |",
-        "| 1 | 2 |",
+        table,
     ]
+    long = table + "\n" + "\n".join(f"| {n} | {'x' * 80} |" for n in range(10))
+    assert found(long)[:2] == ["| a | b |", "| 1 | 2 |"]
 
 
 def test_headings_rules_images_and_tags_are_no_sentences() -> None:
