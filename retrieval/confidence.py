@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-import numpy as np
-
 from retrieval.lexical import LexicalIndex, words
 from retrieval.logistic import Logistic
 from retrieval.search import Candidates
 from retrieval.types import Hit, embedded_text
 
-FEATURES = ("top_cosine", "coverage", "agreement", "verbosity")
+FEATURES = ("score", "coverage", "verbosity")
 _TOP = 3
 _TERSE, _CHATTY = 4, 12  # content words between which a question counts as ever more chatty
 
@@ -40,13 +38,13 @@ def load() -> Model:
 
 
 def features(query: str, found: Candidates, hits: Sequence[Hit], lexical: LexicalIndex) -> tuple[float, ...]:
-    """Return the features of one question, in the order of FEATURES.
+    """Return the features of one question that was asked of both searches, in the order of FEATURES.
 
-    Coverage is the share of the question's inverse-document-frequency mass whose words stand in
-    the first hits, agreement that of the first ten of either search that both have. Verbosity
-    makes up for what chatter takes off a cosine; terse questions are all alike to it. Signals
-    that a small library or one without question entries lacks are left out, and so is what
-    would count against a clear match.
+    Score is the best sum of cosine and lexical score. Coverage is the share of the question's
+    inverse-document-frequency mass whose words stand in the first hits. Verbosity makes up for
+    what chatter takes off both; terse questions are all alike to it. Signals that a small
+    library or one without question entries lacks are left out, and so is what would count
+    against a clear match.
     """
     if not hits or not found.ids:
         return (0.0,) * len(FEATURES)
@@ -55,7 +53,5 @@ def features(query: str, found: Candidates, hits: Sequence[Hit], lexical: Lexica
     mass = sum(weight.values()) or 1.0
     together = frozenset().union(*(words(embedded_text(hit.passage)) for hit in hits[:_TOP]))
     coverage = sum(weight[w] for w in asked if w in together) / mass
-    by_dense, by_lexical = np.argsort(-found.dense, kind="stable")[:10], np.argsort(-found.lexical, kind="stable")[:10]
-    agreement = len(set(by_dense.tolist()) & set(by_lexical.tolist())) / max(1, len(by_dense))
     verbosity = min(1.0, max(0.0, (len(asked) - _TERSE) / (_CHATTY - _TERSE)))
-    return float(found.dense.max()), coverage, agreement, verbosity
+    return float(found.fused[0]), coverage, verbosity

@@ -86,7 +86,7 @@ def gather(model: ModelFiles, data: Path | None) -> Pairs:
     pairs += general_pairs(passages)
     if data:
         pairs += beir_pairs(data / "sets" / "natural", _HELD_PERCENT)
-    return without(pairs, {q.text for q in load_gold(GOLD / "bundled.jsonl")})
+    return without(pairs, {q.text for name in ("bundled", "plain") for q in load_gold(GOLD / f"{name}.jsonl")})
 
 
 def choose(trainee: Trainee, pairs: Pairs, data: Path | None) -> float:
