@@ -3,13 +3,13 @@
 One hit carries the answer, so that it reads as one thought: a question entry is answered by
 its reference answer, prose by the sentences around the one that answers best. A hit that
 ranks nearly as high adds its best sentence where that says something else. What a sentence
-cannot stand without (what its first "It" means, the head of its table row) comes with it.
+cannot stand without (what its first "It" means, the head of its table row or list) comes with it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,19 +77,25 @@ class _Pool:
         return found
 
     def _companions(self, i: int) -> Iterator[int]:
-        said = self.sentences
+        said = [sentence.text for sentence in self.sentences]
         more = i + 1 < len(said)
-        if said[i].text.startswith("|"):
-            head = i
-            while head and said[head - 1].text.startswith("|"):
-                head -= 1
+        if said[i].startswith("|"):
+            head = _first_of_run(said, i, lambda text: text.startswith("|"))
             yield head
-            if head == i and more and said[i + 1].text.startswith("|"):
+            if head == i and more and said[i + 1].startswith("|"):
                 yield i + 1
-        elif i and _LEANS.match(said[i].text):
+        elif said[i][:1].islower():  # an item of a list, which goes on from what stands before the first one
+            yield max(0, _first_of_run(said, i, lambda text: text[:1].islower()) - 1)
+        elif i and _LEANS.match(said[i]):
             yield i - 1
-        if said[i].text.endswith((":", "?")) and more:
+        if said[i].endswith((":", "?")) and more:
             yield i + 1
+
+
+def _first_of_run(texts: Sequence[str], i: int, belongs: Callable[[str], bool]) -> int:
+    while i and belongs(texts[i - 1]):
+        i -= 1
+    return i
 
 
 def compose(
