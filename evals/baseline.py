@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from evals.evaluate import Evaluation
 from evals.statistics import Comparison, compare, holm
-from retrieval.errors import GoldError
+from retrieval.errors import GoldError, StorageError
 
 TOLERANCE = 0.01
 _ALPHA = 0.05
+_REFUSALS: dict[type[OSError], str] = {
+    IsADirectoryError: "it is a folder",
+    FileNotFoundError: "its folder is not there",
+    PermissionError: "permission is denied",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +31,33 @@ class Verdict:
     failed: bool
 
 
+def check_target(path: Path) -> None:
+    """Raise StorageError where a file cannot be written; called before what it shall hold is worked out."""
+    with writing(path):
+        if path.is_dir():
+            raise IsADirectoryError
+        if not path.parent.is_dir():
+            raise FileNotFoundError
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise PermissionError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what keeps a file from being written into one StorageError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        why = next((said for kind, said in _REFUSALS.items() if isinstance(error, kind)), error.strerror)
+        raise StorageError(f"cannot write {path}: {why}; name another file") from error
+
+
 def save(evaluation: Evaluation, path: Path) -> None:
-    """Write the per-query measures of a run."""
+    """Write the per-query measures of a run. Raises StorageError where that cannot be."""
     rows = {q.id: {m: round(v, 4) for m, v in q.measures.items()} for q in evaluation.queries}
     data = {"dataset": evaluation.dataset, "mode": evaluation.mode, "queries": rows}
-    path.write_text(json.dumps(data, indent=0, sort_keys=True) + "\n", encoding="utf-8")
+    with writing(path):
+        path.write_text(json.dumps(data, indent=0, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def load(path: Path) -> dict[str, Mapping[str, float]]:
@@ -61,8 +90,8 @@ def gate(
 
 
 def write_trec(evaluation: Evaluation, path: Path) -> None:
-    """Write a run in TREC form: query, Q0, document, rank, score, tag."""
-    with path.open("w", encoding="utf-8") as file:
+    """Write a run in TREC form: query, Q0, document, rank, score, tag. Raises StorageError where that cannot be."""
+    with writing(path), path.open("w", encoding="utf-8") as file:
         for query in evaluation.queries:
             for rank, document in enumerate(query.ranking, 1):
                 file.write(

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from evals.baseline import writing
 from evals.evaluate import Evaluation
 from evals.failures import Failure, find_failures, misses
 from evals.gold import Question
@@ -37,7 +38,10 @@ svg text { fill: currentColor; font-size: 12px }
 def write_report(
     done: Sequence[Evaluation], verdicts: Sequence[str], library: Library, questions: Sequence[Question], path: Path
 ) -> None:
-    """Write the page: all runs side by side, and the misses of the first one."""
+    """Write the page: all runs side by side, and the misses of the first one.
+
+    Raises StorageError where it cannot be written.
+    """
     summaries = [evaluation.summary() for evaluation in done]
     first, title = summaries[0], escape(done[0].dataset)
     head = f"<head><meta charset='utf-8'><title>{title}</title><style>{_STYLE}</style></head>"
@@ -53,7 +57,8 @@ def write_report(
         measure = chief_recall(list(first["metrics"]))
         parts += [f"<h2>{escape(measure)} by slice, {escape(first['mode'])}</h2>", _bars(first, measure)]
     parts += [*_answers(first), *_misses(done[0], library, questions)]
-    path.write_text("\n".join([*parts, "</body></html>"]), encoding="utf-8")
+    with writing(path):
+        path.write_text("\n".join([*parts, "</body></html>"]), encoding="utf-8")
 
 
 def _measures_table(summaries: Sequence[dict[str, Any]]) -> str:

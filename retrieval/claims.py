@@ -7,12 +7,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from retrieval.lexical import words
 from retrieval.text import plain, sentences
 
-_NUMBER = re.compile(r"(?<![\w.])[-−+]?\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
+# A minus is a sign where nothing stands before it that it could join: it is one in (2,-1), 10^-3 and 1e-5, and none
+# in top-5, 3-5, +/-5 and --5.
+_NUMBER = re.compile(
+    r"(?P<sign>(?:(?<![\w.)\]}%+/-])|(?<=\de))[-−–])?"
+    r"(?P<digits>(?<![\w.])\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
+)
+# Words before a number that stand for its minus, or for none: a fall of 5 % is a difference of -5 %, n minus 1 is n-1.
+_FALLS = re.compile(
+    r"\b(?:minus|negative|(?:fell|fall\w*|drop\w*|decreas\w*|declin\w*|lower\w*|reduc\w*|loss\w*|down)"
+    r"(?:\s+(?:by|of|about|around|nearly|only))*)[\s$]+$"
+)
+_BEFORE = 40  # characters before a number in which such words are looked for
 _SPELLED = {
     word: str(n)
     for n, word in enumerate(
@@ -93,16 +105,27 @@ class Text:
 
 
 def numbers(text: str) -> frozenset[str]:
-    """Return the numbers of a text in one spelling: digits without thousands' commas, words of small ones as digits."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    found = {_canonical(n) for n in _NUMBER.findall(folded)}
-    return frozenset(found | {_SPELLED[w] for w in _WORD.findall(folded) if w in _SPELLED})
+    """Return the numbers of a text in one spelling: digits without thousands' commas, words of small ones as digits.
+
+    Each is there as "±5" too, which is what a sentence states whose words leave the sign open.
+    """
+    text = _folded(text)
+    found: set[str] = set()
+    for number, is_open in (*_in_digits(text), *_in_words(text)):
+        bare_number = number.lstrip("-")
+        found |= {number, f"±{bare_number}"} | ({bare_number, f"-{bare_number}"} if is_open else set())
+    return frozenset(found)
 
 
 def stated_numbers(text: str) -> frozenset[str]:
-    """Return the numbers that a text states, and that what it cites must hold: all in digits, and words from three."""
-    digits = frozenset(_canonical(n) for n in _NUMBER.findall(unicodedata.normalize("NFKC", text)))
-    return digits | (numbers(text) - _RHETORICAL)
+    """Return the numbers that a text states, and that what it cites must hold: all in digits, and words from three.
+
+    A lost minus is a wrong claim, so that neither 5 nor -5 is held by the other. One whose words leave its sign open
+    ("fell by 5") is "±5", held by both.
+    """
+    text = _folded(text)
+    said = (*_in_digits(text), *((n, is_open) for n, is_open in _in_words(text) if n not in _RHETORICAL))
+    return frozenset(f"±{n.lstrip('-')}" if is_open else n for n, is_open in said)
 
 
 def formulas(text: str) -> list[str]:
@@ -178,6 +201,24 @@ def denied(claim: Text, said: Text) -> bool:
     )
 
 
-def _canonical(number: str) -> str:
-    number = number.lstrip("+-−").replace(",", "")
-    return number.rstrip("0").rstrip(".") if "." in number else number
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text.replace("⁻", "^-")).casefold()  # 10⁻³ would become 10−3, a range
+
+
+def _in_digits(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the numbers in digits of a folded text, and whether words before them leave the sign open."""
+    for match in _NUMBER.finditer(text):
+        number = match["digits"].replace(",", "")
+        number = number.rstrip("0").rstrip(".") if "." in number else number
+        yield "-" * bool(match["sign"] and number.strip("0")) + number, _is_open(text, match.start())
+
+
+def _in_words(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the numbers in words of a folded text as digits, and whether words before them leave the sign open."""
+    for match in _WORD.finditer(text):
+        if match.group() in _SPELLED:
+            yield _SPELLED[match.group()], _is_open(text, match.start())
+
+
+def _is_open(text: str, at: int) -> bool:
+    return bool(_FALLS.search(text[max(0, at - _BEFORE) : at]))

@@ -12,10 +12,18 @@ from retrieval.llm import LanguageModel
 
 _REWRITE_TOKENS = 80
 _LONGEST = 400  # characters of a rewritten question; what is longer is no question
-_TERSE = 2  # content words below which a question needs those of the one before
+# What is asked of anything: words that name no subject, so that what holds no others needs one.
+_SUBJECTLESS = frozenset(
+    words(
+        "advantages any anything assumptions benefits code compare cons consequences detail difference disadvantages "
+        "downsides drawbacks elaborate else example explain fail formula give happen help intuition limitations "
+        "more please practice pros reason show simplify steps tell useful weaknesses work"
+    )
+)
 _LEANS = re.compile(
     r"\b(?:it|its|itself|they|them|their|theirs|these|those|this|the (?:former|latter|other|same|first|second|two))\b"
-    r"|\bthat\W*$|^(?:and|but|or|so|also|what about|how about|why not|how so)\b",
+    r"|\bthat\W*$|^(?:and|but|or|so|also|what about|how about|why not|how so)\b"
+    r"|^(?:for|in|with|without|at|on)(?: [\w-]+){1,2}\W*$",
     re.I,
 )
 _ASKING = re.compile(
@@ -45,8 +53,8 @@ def standalone(question: str, earlier: Sequence[str], model: LanguageModel | Non
 
 
 def leans(question: str) -> bool:
-    """Tell whether a question cannot be understood without the one before: it points back, or names next to nothing."""
-    return bool(_LEANS.search(question.strip())) or len(words(question)) < _TERSE
+    """Tell whether a question cannot be understood without the one before: it points back, or names no subject."""
+    return bool(_LEANS.search(question.strip())) or set(words(question)) <= _SUBJECTLESS
 
 
 def carried(question: str, before: str) -> str:

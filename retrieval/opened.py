@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from retrieval.store import storage_errors
+
 _FILE = "opened.jsonl"
 
 
@@ -14,11 +16,13 @@ def is_kept(home: Path) -> bool:
 
 
 def keep(home: Path, on: bool) -> None:
-    """Begin to keep what is opened, or stop and forget all of it."""
-    if on:
-        (home / _FILE).touch()
-    else:
-        (home / _FILE).unlink(missing_ok=True)
+    """Begin to keep what is opened, or stop and forget all of it. Raises StorageError where the disk refuses."""
+    with storage_errors(home):
+        if on:
+            home.mkdir(parents=True, exist_ok=True)
+            (home / _FILE).touch()
+        else:
+            (home / _FILE).unlink(missing_ok=True)
 
 
 def add_opened(home: Path, question: str, passage_id: str) -> None:

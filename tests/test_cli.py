@@ -68,6 +68,12 @@ def check_one_line_error(done: subprocess.CompletedProcess[str], *words: str) ->
     assert all(word in done.stderr for word in words), done.stderr
 
 
+def check_wrong_option(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, line[:6]) == (2, "prep: "), done.stderr
+    assert all(word in line for word in words), line
+
+
 def output(done: subprocess.CompletedProcess[str]) -> Any:
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -140,7 +146,6 @@ def test_errors_are_one_line_with_what_to_do(here: Prep, notes: Path, tmp_path: 
     check_one_line_error(here("search", "x", "--source", "nope.md"), "nope.md")
     check_one_line_error(here("ask", "--queries", tmp_path / "none.jsonl"), "none.jsonl")
     check_one_line_error(here("eval", tmp_path / "none.jsonl"), "none.jsonl")
-    check_one_line_error(here("eval", "--gate"), "--baseline")
     assert here("search", "x", "--k", "many").returncode == 2
 
 
@@ -153,15 +158,23 @@ def test_errors_are_one_line_with_what_to_do(here: Prep, notes: Path, tmp_path: 
         (("search", "x", "--kind", "poem"), ("poem", "prose")),
         (("ask", "x", "--kind", "poem"), ("poem", "prose")),
         (("eval", "--compare", "dense,magic"), ("magic", "hybrid")),
+        (("eval", "--gate"), ("--baseline",)),
+        (("eval", "--k", "0"), ("--k 0", "1 to 20")),
+        (("eval", "--own", "--split", "dev"), ("--own", "--split")),
+        (("eval", "--own", "--answers"), ("--own", "--answers")),
+        (("eval", "--llm"), ("--llm", "--answers")),
+        (("eval", "--queries", "q.tsv"), ("qrels",)),
+        (("ingest", "--watch", "--dry-run"), ("--watch", "--dry-run")),
+        (("ingest", "--columns", "zzz"), ("zzz", "question=Prompt,answer=Solution")),
+        (("ingest", "--remove", "bank.yaml", "--rebuild"), ("--remove goes alone",)),
     ],
 )
 def test_wrong_usage_is_told_before_anything_is_opened(
     here: Prep, tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
-    """This test ensures that a slip in typing is exit code 2, and does not first build a library for a minute."""
-    done = here(*arguments, "--index", tmp_path / "new")
-    assert (done.returncode, (tmp_path / "new").exists()) == (2, False)
-    assert all(word in done.stderr for word in words), done.stderr
+    """This test ensures that a slip in typing is a line and exit code 2, and builds no library for a minute first."""
+    check_wrong_option(here(*arguments, "--index", tmp_path / "new"), *words)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_dry_run_makes_nothing(here: Prep, notes: Path, tmp_path: Path) -> None:
@@ -288,8 +301,8 @@ def test_watching_commits_what_changes_until_interrupted(prep: Prep, home: Home,
 
 def test_options_of_ingest_that_contradict_are_told(here: Prep, notes: Path) -> None:
     """This test ensures that nothing is guessed, and that --remove and --columns work as typed."""
-    check_one_line_error(here("ingest", notes, "--columns", "question:Prompt"), "question=Prompt,answer=Solution")
-    check_one_line_error(here("ingest", notes, "--remove", "bank.yaml"), "--remove goes alone")
+    check_wrong_option(here("ingest", notes, "--columns", "question:Prompt"), "question=Prompt,answer=Solution")
+    check_wrong_option(here("ingest", notes, "--remove", "bank.yaml"), "--remove goes alone")
     (notes / "bank.csv").write_text("Stimulus,Key\nWhat is F1?,The harmonic mean of precision and recall.\n")
     assert here("ingest", notes, "--columns", "question=Stimulus,answer=Key").returncode == 0
     assert "1 removed" in here("ingest", "--remove", "bank.yaml").stderr
@@ -323,6 +336,31 @@ def test_eval_runs_compares_and_gates(here: Prep, notes: Path, tmp_path: Path) -
     assert output(here("eval", gold, "--k", "2", "--json"))["metrics"]["recall@2"]["mean"] == 1.0
 
 
+@pytest.mark.parametrize("option", ["--save", "--run", "--report"])
+def test_eval_tells_first_what_it_cannot_write(here: Prep, tmp_path: Path, option: str) -> None:
+    """This test ensures that a target without a folder, or that is one, is told before anything is built or asked."""
+    for target, why in ((tmp_path / "gone" / "x", "folder is not there"), (tmp_path, "is a folder")):
+        done = here("eval", option, target, "--index", tmp_path / "new")
+        check_one_line_error(done, str(target), why, "name another file")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_disk_that_refuses_the_results_of_eval_is_told(here: Prep, notes: Path, tmp_path: Path) -> None:
+    """This test ensures that a disk that is full by the end of the evaluation is one line as well."""
+    here("ingest", notes)
+    gold = tmp_path / "q.csv"
+    gold.write_text("question,file\nwhat does dropout do,regularization.md\n")
+    for option in ("--save", "--run", "--report"):
+        check_one_line_error(here("eval", gold, option, "/dev/full"), "/dev/full", "No space left")
+
+
+def test_a_disk_that_refuses_to_note_what_is_opened_is_told(here: Prep, home: Home, notes: Path) -> None:
+    """This test ensures that `adapt --keep-opened` says in a line what is wrong where its file cannot be written."""
+    here("ingest", notes)
+    (home.path / "opened.jsonl").symlink_to(notes / "bank.yaml" / "below")
+    check_one_line_error(here("adapt", "--keep-opened"), "opened.jsonl", "a file stands where a folder is needed")
+
+
 def test_eval_reads_what_other_tools_keep(here: Prep, notes: Path, tmp_path: Path) -> None:
     """This test ensures that a CSV of questions and TREC qrels are measured, and another system's run compared."""
     here("ingest", notes)
@@ -340,7 +378,7 @@ def test_eval_reads_what_other_tools_keep(here: Prep, notes: Path, tmp_path: Pat
         ("theirs", 0.25),
     ]
     assert "cannot tell theirs from hybrid" in compared["verdicts"][0]
-    check_one_line_error(here("eval", "--queries", queries), "qrels")
+    check_wrong_option(here("eval", qrels, "--queries", queries, "--answers"), "--answers", "qrels")
     qrels.write_text("1 0 elsewhere.md 1\n")
     check_one_line_error(here("eval", qrels, "--queries", queries), "elsewhere.md")
 
@@ -349,7 +387,6 @@ def test_eval_own_asks_the_librarys_own_questions(here: Prep, notes: Path) -> No
     """This test ensures that a library with a bank is measured without labels, and one without is told so."""
     here("ingest", notes)
     check_one_line_error(here("eval", "--own"), "3 question entries", "20")
-    check_one_line_error(here("eval", "--own", "--split", "dev"), "--split")
     cards = "".join(
         f"  - question: What is {name}?\n    answer: The method that {name} stands for keeps {n} weights at rest.\n"
         for n, name in enumerate(["boosting", "bagging", "stacking", "pruning"] * 5)

@@ -13,7 +13,7 @@ from retrieval.store import Home
 from tests.retrieval.test_llm import unused_port
 from tests.retrieval.test_written import FALSE, QUESTION, TRUE
 from tests.scripted_model import Refuses, Says, scripted
-from tests.test_cli import Prep, check_one_line_error, environment, output, prep
+from tests.test_cli import Prep, check_one_line_error, check_wrong_option, environment, output, prep
 
 __all__ = ["prep"]
 
@@ -96,8 +96,8 @@ def test_eval_measures_what_answers_cite(
     assert written["citing"]["recall"]["mean"] == 0.5
     assert written["answers"]["containment"]["mean"] == 1.0
     assert "1 written by small, 0 fell back" in shown
-    check_one_line_error(prep("eval", gold, "--llm"), "--answers")
-    check_one_line_error(prep("eval", "--own", "--answers"), "--own")
+    check_wrong_option(prep("eval", gold, "--llm"), "--answers")
+    check_wrong_option(prep("eval", "--own", "--answers"), "--own")
 
 
 def test_a_conversation_searches_what_it_shows(home: Home, prep: Prep, ingested: None) -> None:

@@ -155,7 +155,8 @@ def _why(question: str, hit: Hit) -> None:
     st.markdown(
         "| Score | |\n|---|---:|\n"
         f"| Dense: nearness in meaning (cosine, of its question where that is nearer) | {hit.scores.dense:.3f} |\n"
-        f"| Lexical: words and letters (share of the best) | {hit.scores.lexical:.3f} |\n"
+        f"| Lexical: words and letters (BM25 from 0 to 1, held to the best passage and to a full match) "
+        f"| {hit.scores.lexical:.3f} |\n"
         f"| Names what is asked; a list of references, many of one source | {hit.scores.settled:+.3f} |\n"
         f"| Fused: what the rank goes by | {hit.score:.3f} |"
     )

@@ -20,7 +20,7 @@ from ui.history import History
 from ui.jobs import EVALUATE, Jobs
 from ui.login import required
 from ui.model_choice import configured
-from ui.pdf_page import PagePicture, draw
+from ui.pdf_page import PagePicture, check_version, draw
 from ui.people import Pace, Person, folder_of, person_of
 from ui.reviews import Reviews
 from ui.safe_markdown import literal
@@ -81,7 +81,10 @@ def drafts() -> Drafts:
 
 
 def page_picture(file: Path, sha256: str, page: int, quote: str) -> PagePicture | None:
-    """Return a page of a PDF with a quote marked; drawn once for each version of the file."""
+    """Return a page of a PDF with a quote marked, None where it cannot be drawn; drawn once for each version.
+
+    Raises ReadError where the file is gone, or is another version than that of the hash.
+    """
     return _picture(str(file), sha256, page, quote)
 
 
@@ -191,5 +194,6 @@ def _drafts(folder: str) -> Drafts:  # noqa: ARG001 (another library, other answ
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _picture(file: str, sha256: str, page: int, quote: str) -> PagePicture | None:  # noqa: ARG001 (a new version, a new picture)
+def _picture(file: str, sha256: str, page: int, quote: str) -> PagePicture | None:
+    check_version(Path(file), sha256)
     return draw(Path(file), page, quote)

@@ -6,8 +6,9 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -20,7 +21,8 @@ from ingest.decode import message
 from retrieval.manifest import Manifest
 from retrieval.status import language_advice
 from retrieval.text import one_line
-from retrieval.types import Answer, Hit, Locator, Related, Sentence, Topic
+from retrieval.types import Answer, Hit, Locator, Mode, Related, Sentence, Topic
+from ui.logic import code_of, is_plain
 
 if TYPE_CHECKING:  # the readers of all formats stand behind these; a question needs none of them
     from ingest.pipeline import Report
@@ -29,6 +31,7 @@ if TYPE_CHECKING:  # the readers of all formats stand behind these; a question n
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+_LONGEST = 320  # characters of a hit
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tabs and new lines
 _STAGES = {
     "read": "Reading files",
@@ -61,7 +64,8 @@ def place(locator: Locator) -> str:
     return where
 
 
-def print_answer(answer: Answer) -> None:
+def print_answer(answer: Answer, text_of: Callable[[str], str]) -> None:
+    """Print an answer in quotes; `text_of` gives the text of a source, which tells the code in it."""
     if not answer.answered:
         out.print("[yellow]Your library does not cover this[/] " + f"[dim](confidence {answer.confidence:.2f})[/]")
         if answer.nearest_topics:
@@ -75,7 +79,7 @@ def print_answer(answer: Answer) -> None:
     for sentence in answer.sentences:
         locator = quotes[sentence.citations[0]].locator
         marks = "".join(f"[{n}]" for n in sentence.citations)
-        text = shown(_readable(sentence.text))
+        text = shown(_readable(sentence.text, locator, text_of(locator.path)))
         text.append(f" {marks}", style="cyan")
         if previous is not None and (previous.path, previous.heading) != (locator.path, locator.heading):
             out.print()
@@ -103,7 +107,8 @@ def print_sources(answer: Answer) -> None:
     out.print(f"[dim]confidence {answer.confidence:.2f}[/]")
 
 
-def print_hits(hits: Sequence[Hit], *, explain: bool = False) -> None:
+def print_hits(hits: Sequence[Hit], *, explain: Mode | None = None) -> None:
+    """Print hits, with what each score is made of where `explain` names the mode that they were found in."""
     if not hits:
         out.print("Nothing found.")
     for hit in hits:
@@ -114,22 +119,25 @@ def print_hits(hits: Sequence[Hit], *, explain: bool = False) -> None:
         )
         if explain:
             out.print(
-                f"   [dim]{_parts(hit)}; {hit.passage.kind}"
+                f"   [dim]{_parts(hit, explain)}; {hit.passage.kind}"
                 + (f"; rank {hit.before} before reranking" if hit.before else "")
                 + (f"; also at {escape(', '.join(place(a) for a in hit.also))}" if hit.also else "")
                 + "[/]"
             )
-        text = one_line(hit.passage.text)
-        out.print(shown("   " + (text if len(text) <= 320 else text[:317] + "...")))
+        text = _on_one_line(hit.passage.text, hit.passage.locator)
+        out.print(shown(indent(text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "...", "   ")))
 
 
-def _parts(hit: Hit) -> str:
-    """Say what a score is made of; a reranker's score has no parts."""
-    words = f"lexical {hit.scores.lexical:.3f}"
+def _parts(hit: Hit, mode: Mode) -> str:
+    """Say what was summed to a score in a mode; a reranker's score has no parts."""
+    dense, lexical = f"cosine {hit.scores.dense:.3f}", f"lexical {hit.scores.lexical:.3f}"
+    if mode != "hybrid":
+        place = f" {hit.scores.settled:+.3f} for its place" if hit.scores.settled and not hit.before else ""
+        return (dense if mode == "dense" else lexical) + place
     if hit.before:
-        return f"cosine {hit.scores.dense:.3f}, {words}"
+        return f"{dense}, {lexical}"
     given = hit.score - hit.scores.dense - hit.scores.settled
-    return f"cosine {hit.scores.dense:.3f} + {given:.3f} for {words} {hit.scores.settled:+.3f} for names and places"
+    return f"{dense} + {given:.3f} for {lexical} {hit.scores.settled:+.3f} for names and places"
 
 
 def print_related(topic: Topic, questions: Sequence[str], related: Sequence[Related]) -> None:
@@ -234,8 +242,8 @@ def print_evaluations(runs: Sequence[dict[str, Any]], chief: str) -> None:
         _print_declining(first["declining"])
     for run in runs:
         if times := run["latency_ms"]:
-            shown = ", ".join(f"{name} {value:.0f} ms" for name, value in times.items())
-            out.print(f"[dim]latency of {escape(run['mode'])}: {shown}[/]")
+            told = ", ".join(f"{name} {value:.0f} ms" for name, value in times.items())
+            out.print(f"[dim]latency of {escape(run['mode'])}: {told}[/]")
 
 
 def _measure_table(title: str, label: str, rows: dict[str, list[dict[str, Any]]], columns: Sequence[str]) -> None:
@@ -310,6 +318,16 @@ def ingest_progress() -> Iterator[Step]:
         yield step
 
 
-def _readable(text: str) -> str:
+def _readable(text: str, locator: Locator, source: str) -> str:
     """Return a quote for the terminal: prose on one line without marks, code and tables as they stand."""
-    return text if text.lstrip().startswith(("```", "~~~", "|", "$$")) else one_line(text)
+    if code_of(locator.path, source, locator.span) is not None:
+        return text
+    as_it_stands = not is_plain(locator.path) and text.lstrip().startswith(("```", "~~~", "|", "$$"))
+    return text if as_it_stands else _on_one_line(text, locator)
+
+
+def _on_one_line(text: str, locator: Locator) -> str:
+    """Return a text on one line, without marks where it is Markdown; that of a source file keeps its lines."""
+    if code_of(locator.path, "", locator.span) is not None:
+        return text
+    return " ".join(text.split()) if is_plain(locator.path) else one_line(text)

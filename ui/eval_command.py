@@ -9,6 +9,8 @@ from functools import partial
 from itertools import combinations
 from pathlib import Path
 
+import typer
+
 from evals import baseline
 from evals.answers import evaluate_answers, evaluate_declining
 from evals.citing import evaluate_citing, timed
@@ -51,10 +53,14 @@ QUOTED = Asking()
 
 
 def find_task(path: Path | None, split: str | None, queries: Path | None = None) -> Task:
-    """Read what is to be evaluated; none means the bundled gold. Raises GoldError for files that are no such thing."""
+    """Read what is to be evaluated; none means the bundled gold. Raises GoldError for files that are no such thing.
+
+    Queries without qrels are a BadParameter.
+    """
     if queries is not None:
         if path is None:
-            raise QueryError("--queries goes with TREC qrels; name the qrels file: prep eval QRELS --queries FILE")
+            said = "--queries goes with TREC qrels; name the qrels file: prep eval QRELS --queries FILE"
+            raise typer.BadParameter(said)
         return Task(path.name, collection=load_trec(path, queries))
     if path is not None and is_beir(path):
         return Task(path.name, collection=load_beir(path, split or "test"))
@@ -96,11 +102,14 @@ def library_of(task: Task, opened: Library) -> Iterator[Library]:
 
 
 def measures_for(cutoffs: Sequence[int] | None) -> tuple[str, ...]:
-    """Return the default measures, with recall and precision at other cutoffs where some are given."""
+    """Return the default measures, with recall and precision at other cutoffs where some are given.
+
+    Raises BadParameter for a cutoff that cannot be measured.
+    """
     if not cutoffs:
         return DEFAULT
     if bad := [k for k in cutoffs if not 1 <= k <= 20]:
-        raise QueryError(f"--k {bad[0]}: cutoffs from 1 to 20 can be measured")
+        raise typer.BadParameter(f"--k {bad[0]}: cutoffs from 1 to 20 can be measured")
     chosen = sorted(set(cutoffs))
     others = (m for m in DEFAULT if not m.startswith(("recall", "precision")))
     return (*(f"recall@{k}" for k in chosen), *(f"precision@{k}" for k in chosen), *others)
@@ -109,12 +118,7 @@ def measures_for(cutoffs: Sequence[int] | None) -> tuple[str, ...]:
 def run(
     task: Task, library: Library, modes: Sequence[Mode], measures: Sequence[str], asking: Asking = QUOTED
 ) -> list[Evaluation]:
-    """Evaluate every mode; answers are measured once, for no mode changes them.
-
-    Raises QueryError where citations are to be checked and the task has no questions to answer.
-    """
-    if asking.citations and task.collection is not None:
-        raise QueryError("--answers needs gold questions; a BEIR folder and qrels have none to answer")
+    """Evaluate every mode; answers are measured once, for no mode changes them."""
     if task.collection and not task.collection.documents:
         _check_sources(task.collection, library)
     done: list[Evaluation] = []

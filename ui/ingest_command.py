@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from ingest.bundled import bundled_corpus
 from ingest.decode import message
 from ingest.documents import Columns
@@ -24,12 +26,14 @@ from ui.options import print_json, tell
 
 
 def columns_of(text: str | None) -> Columns:
-    """Return the columns of `--columns question=Prompt,answer=Solution`. Raises QueryError for another shape."""
+    """Return the columns of `--columns question=Prompt,answer=Solution`. Raises BadParameter for another shape."""
     if text is None:
         return ()
     pairs = [tuple(part.strip() for part in pair.split("=", 1)) for pair in text.split(",")]
     if any(len(pair) != 2 or not all(pair) or not re.fullmatch(r"\w+", pair[0]) for pair in pairs):
-        raise QueryError(f"--columns {text!r} is not understood; write: --columns question=Prompt,answer=Solution")
+        raise typer.BadParameter(
+            f"--columns {text!r} is not understood; write: --columns question=Prompt,answer=Solution"
+        )
     return tuple((pair[0].lower(), pair[1]) for pair in pairs)
 
 

@@ -30,15 +30,15 @@ def show(library: Library, model: LanguageModel | None, question: str, filters: 
     """Print the answer to a question, sentence by sentence as a model writes it, and return it."""
     if model is None:
         found = library.ask(question, filters=filters)
-        console.print_answer(found)
+        console.print_answer(found, library.text)
         return found
     draft = Writer(library, model).write(question, filters=filters)
     console.out.print()
-    return show_draft(draft)
+    return show_draft(draft, library)
 
 
-def show_draft(draft: Draft) -> Answer:
-    """Print a draft as it is written, and return its answer."""
+def show_draft(draft: Draft, library: Library) -> Answer:
+    """Print a draft as it is written, and return its answer; it is one of the library."""
     for sentence in draft:
         console.print_written(sentence)
     written = draft.answer
@@ -46,7 +46,7 @@ def show_draft(draft: Draft) -> Answer:
     if written.written:
         console.print_sources(written)
     else:
-        console.print_answer(written)
+        console.print_answer(written, library.text)
     return written
 
 

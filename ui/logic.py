@@ -34,6 +34,7 @@ _FRONT_MATTER = re.compile(r"\A---[ \t\r]*\n.*?\n---[ \t\r]*\n", re.S)
 _BLOCK_START = ("```", "~~~", "|", "$$", "\\[")
 _PLAIN = {".pdf", ".txt"}
 _CODE = {".py": "python", ".sql": "sql"}  # sources that are code from the first line to the last
+_TABLE = re.compile(r"\|.*\n[ \t]*\|[ \t:|-]*-[ \t:|-]*\r?\n[ \t]*\|")  # its head, the rule under it, and a row
 _WORD = re.compile(r"[\w+#@.'’/-]*\w[+#]*")
 
 
@@ -118,11 +119,13 @@ def paragraphs(answer: Answer, text_of: Callable[[str], str]) -> list[Paragraph]
 
 
 def _sentence(text: str, *, plain: bool) -> str:
-    """Return one sentence of an answer as safe Markdown: prose on one line, code and formulas as blocks."""
+    """Return one sentence of an answer as safe Markdown: prose on one line, code, formulas and tables as blocks."""
     if plain:
         return literal(text)
     stripped = text.strip()
-    if stripped.startswith("|"):
+    if _TABLE.match(stripped):
+        stripped = "\n".join(line.strip() for line in stripped.split("\n"))  # an indented row would be code
+    elif stripped.startswith("|"):
         return inline(" · ".join(cell.strip() for cell in stripped.strip("|").split("|") if cell.strip()))
     if stripped.startswith(_BLOCK_START):
         return "\n\n" + "".join(p.markdown for p in parts(stripped)).strip() + "\n\n"

@@ -15,7 +15,7 @@ import typer
 
 from retrieval.errors import IndexMissingError, PrepdeskError, QueryError
 from retrieval.store import Store
-from retrieval.types import MODES, PASSAGE_KINDS, Mode
+from retrieval.types import MODES, Mode
 from ui.stores import CHROMA, find_store
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ SourceOption = Annotated[list[str] | None, typer.Option("--source", help="Only t
 
 
 def command(app: typer.Typer, **options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Register a command whose PrepdeskErrors become one line on stderr and exit code 1."""
+    """Register a command whose PrepdeskErrors become one line on stderr and exit code 1, wrong options 2."""
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
@@ -75,6 +75,9 @@ def command(app: typer.Typer, **options: Any) -> Callable[[Callable[P, R]], Call
             except PrepdeskError as error:
                 tell(error)
                 raise typer.Exit(1) from error
+            except typer.BadParameter as error:
+                tell(error)
+                raise typer.Exit(2) from error
             except KeyboardInterrupt as error:
                 print("prep: interrupted; nothing already indexed is lost", file=sys.stderr)
                 raise typer.Exit(130) from error
@@ -87,7 +90,7 @@ def command(app: typer.Typer, **options: Any) -> Callable[[Callable[P, R]], Call
     return register
 
 
-def tell(error: PrepdeskError) -> None:
+def tell(error: PrepdeskError | typer.BadParameter) -> None:
     """Print an error as one line on stderr; the names of files in it may hold anything."""
     from ingest.decode import message
 
@@ -124,15 +127,12 @@ def open_or_build(index: Path | None, chroma: str | None, reranker: str | None =
 
 
 def filters_of(kinds: list[str] | None, topics: list[str] | None, sources: list[str] | None) -> Filters | None:
-    from retrieval import Filters
+    from ui import filters
 
-    if not (kinds or topics or sources):
-        return None
-    chosen = tuple(k for k in PASSAGE_KINDS if k in (kinds or ()))
-    if unknown := set(kinds or ()) - set(chosen):
-        said = f"no passage kind {', '.join(sorted(unknown))}; choose from {', '.join(PASSAGE_KINDS)}"
-        raise typer.BadParameter(said, param_hint="--kind")
-    return Filters(chosen, tuple(topics or ()), tuple(sources or ()))
+    try:
+        return filters.filters_of(kinds or (), topics or (), sources or ())
+    except QueryError as error:
+        raise typer.BadParameter(f"--kind: {error}") from error
 
 
 def mode_of(name: str) -> Mode:

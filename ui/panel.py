@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from retrieval.errors import ReadError
 from retrieval.types import Locator
 from ui import bootstrap, logic
 from ui.desk import Desk
@@ -52,12 +53,15 @@ def show_parts(parts: Sequence[Part]) -> None:
 
 
 def show_page(desk: Desk, shown: Locator, quote: str) -> bool:
-    """Draw the page; tell whether the quote is marked on it."""
-    record = desk.manifest.by_path().get(shown.path)
-    file = Path(record.file) if record else Path()
-    picture = bootstrap.page_picture(file, record.indexed_sha256, shown.page or 1, quote) if record else None
+    """Draw the page, of the version that was read alone; tell whether the quote is marked on it."""
+    picture, why = None, "the page cannot be drawn"
+    if record := desk.manifest.by_path().get(shown.path):
+        try:
+            picture = bootstrap.page_picture(Path(record.file), record.indexed_sha256, shown.page or 1, quote)
+        except ReadError as error:
+            why = str(error)
     if picture is None:
-        st.caption("The file is not where it was read from any more; this is its text as it was read.")
+        st.caption(f"{why[:1].upper()}{why[1:]}; this is its text as it was read.")
         return False
     marked = ", the quote marked" if picture.marks else ""
     st.image(picture.png, width="stretch", alt=f"Page {shown.page} of {shown.title}{marked}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import unicodedata
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from retrieval.errors import ReadError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,6 +31,19 @@ class PagePicture:
     png: bytes
     marks: int
     pages: int
+
+
+def check_version(file: Path, sha256: str) -> None:
+    """Raise ReadError where a file is gone, or is not the version that was indexed, which has that hash."""
+    try:
+        if not file.is_file():
+            raise FileNotFoundError
+        with file.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ReadError("the file is not where it was read from any more") from error
+    if found != sha256:
+        raise ReadError("the file has changed since it was read")
 
 
 def draw(file: Path, page: int, quote: str) -> PagePicture | None:

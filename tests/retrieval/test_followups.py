@@ -17,7 +17,18 @@ def rewritten(turn: Turn, question: str = "Why does it work?") -> str:
         return standalone(question, [BEFORE], LanguageModel(Backend(server.url, "small", window=4096, timeout=3)))
 
 
-@pytest.mark.parametrize("question", ["Why does it work?", "and at test time?", "Why?", "what about those layers"])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Why does it work?",
+        "and at test time?",
+        "and for trees?",
+        "For trees?",
+        "Why?",
+        "Any drawbacks?",
+        "what about those layers",
+    ],
+)
 def test_a_follow_up_carries_the_topic_of_the_question_before(question: str) -> None:
     """This test ensures that without a model the words of the topic are searched beside those of the question."""
     searched = standalone(question, ["What is a p-value?", BEFORE])
@@ -26,10 +37,16 @@ def test_a_follow_up_carries_the_topic_of_the_question_before(question: str) -> 
 
 
 @pytest.mark.parametrize(
-    "question", ["What is a p-value and how is a confidence interval read?", "Explain gradient boosting with trees"]
+    "question",
+    [
+        "What is a p-value and how is a confidence interval read?",
+        "Explain gradient boosting with trees",
+        "What is overfitting?",
+        "overfitting",
+    ],
 )
 def test_a_question_that_stands_alone_stays(question: str) -> None:
-    """This test ensures that a new subject is not mixed with the old one."""
+    """This test ensures that a new subject, of one word too, is not mixed with the old one."""
     assert standalone(question, [BEFORE]) == question
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from retrieval import Library
+from retrieval.claims import numbers, stated_numbers
 from retrieval.errors import ModelError
 from retrieval.llm import Backend, LanguageModel
 from retrieval.prompt import MISSING, VERSION, answer_messages, tokens, without_links
@@ -80,6 +81,30 @@ def test_an_unsupported_sentence_is_marked_with_the_reason(library: Library, tex
     assert why in answer.sentences[1].why
     shown = answer_json(answer)["answer"][1]
     assert (shown["mark"], shown["why"]) == ("unsupported", answer.sentences[1].why)
+
+
+@pytest.mark.parametrize(
+    ("said", "passage", "lost"),
+    [
+        ("The log-odds are 5.", "The log-odds are -5.", "5"),
+        ("The log-odds are -5.", "The log-odds are 5.", "-5"),
+        ("The log-odds are -5.", "It is among the top-5, in 3-5 steps of --5.", "-5"),
+        ("It is among the top 5, in 3 to 5 steps.", "It is among the top-5, in 3–5 steps.", ""),
+        ("The log-odds are −5 and -1,000.50.", "log-odds of $-5$, and then (2,-1000.5)", ""),
+        ("The rate is 10⁻³ or 1e-5.", "a rate of $10^{-3}$, not 1E-5", ""),
+        ("The rate is 1e5.", "a rate of 1e-5", "5"),
+        ("It fell by about 0.2 %.", "The difference was -0.2 %.", ""),
+        ("The difference was -0.2 %.", "It fell by 0.2 %.", ""),
+        ("It fell by 0.3 %.", "The difference was -0.2 %.", "±0.3"),
+        ("Divide by n minus 4.", "Divide by n-4.", ""),
+        ("The error is ±5 %.", "an error of +/-5 %", ""),
+        ("It is 0.", "It is -0.0.", ""),
+    ],
+)
+def test_a_minus_is_part_of_a_number_and_a_hyphen_is_not(said: str, passage: str, lost: str) -> None:
+    """This test ensures that a lost or added minus is a wrong number, and that compounds and ranges have none."""
+    missing = stated_numbers(said) - numbers(passage)
+    assert missing == ({lost} if lost else set())
 
 
 def test_a_sentence_that_names_no_passage_is_weak_where_one_says_it(library: Library) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from retrieval.manifest import Manifest
 from retrieval.store import Home
-from tests.ui.conftest import Room
+from tests.ui.conftest import Room, write_pdf
 from ui.server import APP
 
 
@@ -84,6 +87,29 @@ def test_why_this_tells_scores_and_words(monkeypatch: pytest.MonkeyPatch, room: 
     page = shown(at)
     assert "| Dense: nearness in meaning (cosine, of its question where that is nearer) |" in page
     assert "Your words in it: " in page
+
+
+KALMAN = "What is the Kalman gain?"
+
+
+def captions(at: AppTest) -> str:
+    return "\n".join(str(caption.value) for caption in at.caption)
+
+
+def test_a_page_is_drawn_only_of_the_file_that_was_indexed(
+    monkeypatch: pytest.MonkeyPatch, room: Room, tmp_path: Path
+) -> None:
+    """This test ensures that no citation is shown on the page of another file, which is told, as a lost one is."""
+    assert "Page 2 of 6" in captions(run_app(monkeypatch, room.home, q=KALMAN, source="estimation.pdf"))
+    own = Home(shutil.copytree(room.home, tmp_path / "home", symlinks=True))
+    manifest, other = Manifest.read(own.current()), tmp_path / "other.pdf"
+    sources = tuple(replace(r, file=str(other)) if r.path.endswith(".pdf") else r for r in manifest.sources)
+    replace(manifest, sources=sources).write(own.current())
+    for told in ("The file is not where it was read from any more; ", "The file has changed since it was read; "):
+        at = run_app(monkeypatch, own.path, q=KALMAN, source="estimation.pdf")
+        assert f"{told}this is its text as it was read." in captions(at)
+        assert "Page 2 of" not in captions(at)
+        write_pdf(other, ("Another first page.", "Another second page."))
 
 
 def test_a_filter_in_the_address_holds(monkeypatch: pytest.MonkeyPatch, room: Room) -> None:

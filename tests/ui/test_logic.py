@@ -65,6 +65,18 @@ def test_code_and_table_rows_in_an_answer_are_shown_well() -> None:
     )
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n    "])
+def test_a_whole_table_in_an_answer_is_shown_as_a_table(end: str) -> None:
+    """This test ensures that head, rule and rows that are one sentence stand as a block, and rows alone as a line."""
+    table = end.join(("| Penalty | Effect |", "|---|:-:|", "| lasso | <b>sparse</b> |", "| ridge | small |"))
+    made = answer(("Compare:", locator()), (table, locator()), ("| lasso | sparse |\n| ridge | small |", locator()))
+    assert logic.paragraphs(made, text_of)[0].markdown == (
+        "Compare: :blue-badge[1]\n\n"
+        "| Penalty | Effect |\n|---|:-:|\n| lasso | sparse |\n| ridge | small |\n\n"
+        ":blue-badge[2] lasso · sparse · ridge · small :blue-badge[3]"
+    )
+
+
 def test_lines_from_inside_a_fence_are_shown_as_code() -> None:
     """This test ensures that a passage cut in the middle of code does not turn it into prose."""
     at = TEXT.index("more")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from retrieval.errors import ReadError
 from tests.ui.conftest import write_pdf
-from ui.pdf_page import bare, draw, locate
+from ui.pdf_page import bare, check_version, draw, locate
 
 PAGES = (
     "The first page of the handbook introduces estimators and their notation for the rest of the book.",
@@ -87,6 +89,16 @@ def test_a_file_that_is_gone_or_damaged_draws_nothing(tmp_path: Path) -> None:
     assert draw(tmp_path / "gone.pdf", 1, "") is None
     (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.7 nothing")
     assert draw(tmp_path / "bad.pdf", 1, "") is None
+
+
+def test_another_version_of_a_file_is_told_from_a_lost_one(book: Path, tmp_path: Path) -> None:
+    """This test ensures that only the file that was indexed passes for it."""
+    check_version(book, hashlib.sha256(book.read_bytes()).hexdigest())
+    with pytest.raises(ReadError, match="has changed"):
+        check_version(book, "0" * 64)
+    for gone in (tmp_path / "gone.pdf", tmp_path):
+        with pytest.raises(ReadError, match="not where it was"):
+            check_version(gone, "0" * 64)
 
 
 def test_letters_come_with_the_place_they_came_from() -> None:

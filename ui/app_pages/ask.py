@@ -9,7 +9,7 @@ from retrieval.types import PASSAGE_KINDS
 from ui import bootstrap, logic
 from ui.answer_view import ask_buttons
 from ui.ask_state import ask, choose, followed, forget_panel, remember, talk, typed_instead
-from ui.desk import filter_sources, filter_topics, filters_of
+from ui.filters import filter_sources, filter_topics, filters_of
 from ui.reading_view import show_reading, show_writing
 from ui.safe_markdown import literal
 from ui.written_view import draft_of

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from retrieval.errors import QueryError
 from ui.options import ChromaOption, IndexOption, JsonOption, command, print_json, store_at
 
 app = typer.Typer()
@@ -43,12 +42,12 @@ def ingest(
     from ingest import pipeline
     from ui import console, ingest_command
 
-    home = store_at(index, chroma)
     named = ingest_command.columns_of(columns)
     if remove and (paths or watch or rebuild or dry_run):
-        raise QueryError("--remove goes alone; ingest in a command of its own")
+        raise typer.BadParameter("--remove goes alone; ingest in a command of its own")
     if watch and dry_run:
-        raise QueryError("--watch and --dry-run exclude each other")
+        raise typer.BadParameter("--watch and --dry-run exclude each other; leave one out")
+    home = store_at(index, chroma)
     if not remove:
         model = ingest_command.model_for(home, model, rebuild=rebuild)
     roots = [] if remove else ingest_command.roots_for(home, paths or [], known=rebuild or watch)

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from retrieval.errors import QueryError
 from ui.options import (
     ChromaOption,
     IndexOption,
@@ -80,15 +79,20 @@ def evaluate(
     from ui import console, eval_command, model_choice
 
     if gate and baseline is None:
-        raise QueryError("--gate needs --baseline FILE to compare with")
+        raise typer.BadParameter("--gate needs --baseline FILE to compare with")
     if own and (gold or split or queries or answers):
-        raise QueryError("--own asks the library its own questions; leave out GOLD, --split, --queries and --answers")
+        said = "--own asks the library its own questions; leave out GOLD, --split, --queries and --answers"
+        raise typer.BadParameter(said)
     if llm and not answers:
-        raise QueryError("--llm goes with --answers: a model writes answers, it does not rank")
+        raise typer.BadParameter("--llm goes with --answers: a model writes answers, it does not rank")
     asking = eval_command.Asking(answers, model_choice.configured(llm) if answers else None)
     modes = [mode_of(name.strip()) for name in compare.split(",")] if compare else [mode_of(mode)]
     measures = eval_command.measures_for(k)
     task = None if own else eval_command.find_task(gold, split, queries)
+    if answers and task and task.collection:
+        raise typer.BadParameter("--answers needs gold questions; a BEIR folder and qrels have none to answer")
+    for target in filter(None, (save, run, report)):
+        kept.check_target(target)
     passed, lines = True, []
     with ExitStack() as opened:
         mine = opened.enter_context(open_or_build(index, chroma, reranker))

@@ -60,7 +60,7 @@ def search(
         if as_json:
             print_json(search_json(text, hits))
         else:
-            console.print_hits(hits, explain=explain)
+            console.print_hits(hits, explain=chosen if explain else None)
 
 
 @command(app, epilog="Example: prep related regularization")
