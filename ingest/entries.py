@@ -33,7 +33,7 @@ _ORDERS = re.compile(
 _BOLD = re.compile(r"^\s*(?:\*\*|__)(?P<bold>.+?)(?:\*\*|__)(?P<rest>.*)$", re.S)
 _ANSWER_MARK = re.compile(r"^\W*(?:show\s+)?(?:answer|solution|a|ans)\W*$", re.I)
 _SUMMARY = re.compile(r"<summary>(?P<inner>.*?)</summary>", re.S | re.I)
-_DETAILS_END = re.compile(r"</details>", re.I)
+_DETAILS = re.compile(r"`[^`\n]+`|<(?P<end>/?)details\b[^>]*>", re.I)  # a tag that is quoted as code opens nothing
 _RULES = re.compile(r"^(?:\s|</?[A-Za-z][^>]*>|<!--.*?-->)*$", re.S)
 _PLACEHOLDER = re.compile(
     r"^\W*(?:answers?(?: here| goes here| coming soon)?|todo|tbd|tba|n/?a|coming soon|wip)?\W*$", re.I
@@ -81,14 +81,16 @@ def find_entries(
     for n, question in enumerate(asked):
         above = levels[question.at] if question.level == 99 else question.level
         stop = _end(nodes, question, above, asked[n + 1].at if n + 1 < len(asked) else len(nodes))
-        answer = _answer(nodes, question, stop, text)
+        closes = _closes(nodes, question, stop, text)
+        answer = _answer(nodes, question, stop, closes, text)
         if answer is None:
             nested = stop == question.at + 1 and n + 1 < len(asked) and asked[n + 1].level > question.level
             unanswered += not nested
             continue
         path = tuple(h for h in paths[question.at] if h != question.question and _strip(h) != question.question)
         said = tuple(p for node in nodes[question.at : stop] for p in _said(node))
-        found.append(QuestionEntry(question.question, (question.start, answer[1]), answer, path, phrasings=said))
+        span = question.start, max(answer[1], _rest(nodes[question.at : stop], answer[1], closes, text))
+        found.append(QuestionEntry(question.question, span, answer, path, phrasings=said))
     found.extend(_listed(nodes, headings, text, [entry.span for entry in found]))
     found.sort(key=lambda entry: entry.span)
     warnings = (f"{unanswered} questions without an answer",) if unanswered else ()
@@ -171,25 +173,39 @@ def _end(nodes: Sequence[Node], question: _Asked, above: int, next_question: int
             if i == question.at + 1 and _ANSWER_MARK.match(one_line(nodes[i].inline)):
                 continue
             return i
-        if question.answer_from and nodes[question.at].html and _DETAILS_END.search(nodes[i].html):
-            return i
     return next_question
 
 
-def _answer(nodes: Sequence[Node], question: _Asked, stop: int, text: str) -> Span | None:
+def _closes(nodes: Sequence[Node], question: _Asked, stop: int, text: str) -> int:
+    """Return where the `<details>` that a question stands in closes before `stop`, else the end of the text."""
+    if question.answer_from is None:
+        return len(text)
+    depth = 0
+    for node in nodes[question.at : stop]:
+        if node.kind == "code":
+            continue
+        for tag in _DETAILS.finditer(text, max(node.span[0], question.answer_from), node.span[1]):
+            if tag["end"] is None:
+                continue
+            depth += -1 if tag["end"] else 1
+            if depth < 0:
+                return tag.start()
+    return len(text)
+
+
+def _answer(nodes: Sequence[Node], question: _Asked, stop: int, closes: int, text: str) -> Span | None:
     """Return the span of the answer without its markers ("Answer", bare tags, rules), None where there is none."""
     spans: list[Span] = []
     if question.answer_from is not None:
-        head = (question.answer_from, nodes[question.at].span[1])
-        closing = _DETAILS_END.search(text, *head)
-        spans.append((head[0], closing.start() if closing else head[1]))
-    under = nodes[question.at + 1 : stop]
+        spans.append((question.answer_from, min(nodes[question.at].span[1], closes)))
+    under = [node for node in nodes[question.at + 1 : stop] if node.span[0] < closes]
     for node in under:
-        if node.html and (_RULES.match(_SUMMARY.sub("", node.html))):
+        span = node.span[0], min(node.span[1], closes)
+        if node.html and _RULES.match(_SUMMARY.sub("", text[slice(*span)])):
             continue
-        if (node.kind == "heading" or node.inline) and _ANSWER_MARK.match(one_line(text[node.span[0] : node.span[1]])):
+        if (node.kind == "heading" or node.inline) and _ANSWER_MARK.match(one_line(text[slice(*span)])):
             continue
-        spans.append(node.span)
+        spans.append(span)
     headings = {node.span for node in under if node.kind == "heading"}
     while spans and spans[-1] in headings:
         spans.pop()
@@ -201,6 +217,17 @@ def _answer(nodes: Sequence[Node], question: _Asked, stop: int, text: str) -> Sp
     while end > start and text[end - 1].isspace():
         end -= 1
     return None if start >= end or _PLACEHOLDER.match(one_line(text[start:end])) else (start, end)
+
+
+def _rest(nodes: Sequence[Node], answered: int, closes: int, text: str) -> int:
+    """Return the end of the text that goes on behind a `<details>` in the node where it closes, 0 where none does.
+
+    An entry takes it along, for a block that an entry reaches into is in no other passage.
+    """
+    for start, end in (node.span for node in nodes):
+        if start < answered and start <= closes < end and not _RULES.match(text[closes:end]):
+            return end
+    return 0
 
 
 def _listed(

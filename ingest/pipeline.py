@@ -66,8 +66,9 @@ def ingest(
     """Bring the library in step with the roots; files of other roots stay as they are.
 
     With `rebuild` everything is read and embedded anew, all known roots included; with `dry_run`
-    nothing is changed, no lock taken and no folder made. `columns` are those of question banks,
-    named by hand. Raises ReadError for a root that is not there,
+    the library is left as it is and its lock is not taken, no folder is made for it, and of one on
+    a server this machine makes the mirror that every reader does. `columns` are those of question
+    banks, named by hand. Raises ReadError for a root that is not there,
     FingerprintError where the encoder or chunker is not the one the index was built with,
     LockedError while another process writes.
     """
@@ -84,7 +85,7 @@ def ingest(
         own = home.path.resolve()
         # A library may live in the folder it indexes; uploads, a root inside the library, are material all the same.
         found = [f for f in found if f.root.is_relative_to(own) or not f.file.is_relative_to(own)]
-        plan = make_plan(found, {str(root) for root in given}, live, anew=rebuild, columns=columns)
+        plan = make_plan(found, given, live, anew=rebuild, columns=columns)
         if dry_run or (live and not rebuild and plan.changes_nothing):
             return _report(plan, live.sources if live else (), None, live.passages if live else 0, 0, started)
         return _carry_out(home, plan, name, live is None or rebuild, progress, started)
@@ -129,7 +130,7 @@ def _live_manifest(home: Store, rebuild: bool) -> Manifest | None:
 
 def _files_of(root: Path, live: Manifest | None) -> list[Found]:
     """Find the files of a root. Raises ReadError for a root that is gone or was empty from the start."""
-    known = [r for r in live.sources if r.root == str(root)] if live else []
+    known = [r for r in live.sources if Path(r.file).is_relative_to(root)] if live else []
     if known and not root.exists():
         raise ReadError(
             f"{root}: it is gone, and {len(known)} indexed files came from it; put it back and ingest again"

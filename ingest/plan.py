@@ -33,9 +33,9 @@ class Plan:
 
 
 def make_plan(
-    found: Sequence[Found], scope: set[str], live: Manifest | None, *, anew: bool = False, columns: Columns = ()
+    found: Sequence[Found], roots: Sequence[Path], live: Manifest | None, *, anew: bool = False, columns: Columns = ()
 ) -> Plan:
-    """Tell new, changed, moved, removed and unchanged files apart, by content; files of roots out of scope stay.
+    """Tell new, changed, moved, removed and unchanged files apart, by content; files outside the roots stay.
 
     With `anew` every file is read, under the path it has. `columns` are those named by hand
     for the banks of this run; a root without any keeps those it was given before. A file that
@@ -46,7 +46,9 @@ def make_plan(
     old = {} if anew else known
     found = [_under_its_root(item, known.get(str(item.file))) for item in found]
     names = {(r.root, r.file): r.path for r in records}
-    paths = assign_paths(found, names, {r.path: r.file for r in old.values() if r.root not in scope})
+    there = {str(item.file) for item in found}
+    gone = {file for file, r in old.items() if file not in there and _is_gone(r, roots)}
+    paths = assign_paths(found, names, {r.path: file for file, r in old.items() if file not in gone})
     remembered = {r.root: r.columns for r in records if r.columns}
     plan = Plan()
     seen: set[str] = set()
@@ -64,12 +66,10 @@ def make_plan(
         plan.read = [_with_what_is_indexed(record, known.get(record.file)) for record in plan.read]
         plan.keep = [_with_what_is_indexed(record, known.get(record.file)) for record in plan.keep]
     for file, record in old.items():
-        if file in seen:
-            continue
-        if record.root in scope:
+        if file in gone:
             plan.drop.append(record.path)
             plan.removed.append(record.path)
-        else:
+        elif file not in seen:
             plan.keep.append(record)
     _match_moves(plan, old)
     _fold_copies(plan)
@@ -109,6 +109,21 @@ def fold_read(plan: Plan, gave: Collection[str]) -> None:
 
 def _under_its_root(item: Found, before: SourceRecord | None) -> Found:
     return replace(item, root=Path(before.root)) if before and item.root.is_relative_to(before.root) else item
+
+
+def _is_gone(record: SourceRecord, roots: Sequence[Path]) -> bool:
+    """Tell whether a file that was not found is to leave the library.
+
+    One of another root than those given leaves it where it lies under one of them and is deleted;
+    one that is there all the same is only passed over, by rules that are not those of its root.
+    """
+    file = Path(record.file)
+    if Path(record.root) in roots:
+        return True
+    try:
+        return any(file.is_relative_to(root) for root in roots) and not file.is_file()
+    except OSError:
+        return False  # its folder cannot be looked into
 
 
 def _with_what_is_indexed(record: SourceRecord, before: SourceRecord | None) -> SourceRecord:

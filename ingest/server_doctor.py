@@ -13,7 +13,7 @@ from retrieval.errors import IndexCorruptError, PrepdeskError
 from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
 from retrieval.server_index import Records
-from retrieval.server_store import ServerStore
+from retrieval.server_store import LACKS_PASSAGES, ServerStore
 
 _FIX = "run: prep doctor --fix"
 
@@ -35,7 +35,7 @@ def _checks(store: ServerStore, *, fix: bool) -> Iterator[Finding]:
 def _passages(store: ServerStore, *, fix: bool) -> Finding:
     """Check that every passage is on the server; mend by reading again the sources that lack some."""
     manifest = store.live()
-    lacking = sorted(r.path for r in manifest.sources if not r.sha256 and not r.same_as and not r.skipped)
+    lacking = sorted(r.path for r in manifest.sources if r.error == LACKS_PASSAGES)
     if not lacking:
         return Finding("passages", True, f"{manifest.passages} passages and {manifest.questions} questions are there")
     detail = f"{len(lacking)} sources lack passages on the server ({', '.join(lacking[:3])})"

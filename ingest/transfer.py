@@ -12,11 +12,14 @@ import io
 import json
 import re
 import shutil
+import struct
 import tempfile
+import tokenize
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +31,25 @@ from retrieval.errors import IndexCorruptError, QueryError, ReadError
 from retrieval.index import from_json, to_json
 from retrieval.manifest import Manifest
 from retrieval.store import Store, storage_errors
+from retrieval.topics import TopicTree
 from retrieval.types import Passage, passage_id
 
 _FORMAT = 1
 _SUMS = "checksums.json"
 _PASSAGES, _VECTORS, _QUESTIONS = "passages.jsonl", "vectors.npy", "questions.npy"
 _TEXT = re.compile(r"texts/[0-9a-f]{0,40}\.txt(\.lines)?")
+_DAMAGE = (OSError, LookupError, ValueError, RuntimeError, EOFError, struct.error, zlib.error, zipfile.BadZipFile)
+_MALFORMED = (
+    IndexCorruptError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    MemoryError,
+    SyntaxError,  # this and the next of the header of an array
+    tokenize.TokenError,
+)
 
 
 def export_library(store: Store, target: Path) -> Manifest:
@@ -89,25 +105,25 @@ def import_library(store: Store, source: Path, *, wait: float = 0.0) -> Manifest
     """
     try:
         with zipfile.ZipFile(source) as archive:
-            _check(archive, source)
+            names = _check(archive, source)
             with store.writing(wait), storage_errors(store.path):
-                return _take_in(store, archive, source)
+                return _take_in(store, archive, names, source)
     except FileNotFoundError as error:
         raise ReadError(f"{source}: no such file; name one that prep export wrote") from error
     except (IsADirectoryError, PermissionError) as error:
         raise ReadError(f"{source}: cannot be opened ({error.strerror}); name a file that prep export wrote") from error
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:  # the last for a zip of a later version
         raise ReadError(f"{source}: not a library that prep export wrote, or cut short ({error})") from error
 
 
-def _check(archive: zipfile.ZipFile, source: Path) -> None:
-    """Check every member against its checksum. Raises ReadError."""
+def _check(archive: zipfile.ZipFile, source: Path) -> Collection[str]:
+    """Check every member that has a checksum; return their names, for others are not taken in. Raises ReadError."""
     try:
         said = json.loads(archive.read(_SUMS))
         if said["format"] != _FORMAT:
             raise ReadError(f"{source}: written in format {said['format']}, this version reads {_FORMAT}")
         sums = dict(said["sha256"])
-    except (KeyError, ValueError, TypeError) as error:
+    except (*_DAMAGE, TypeError) as error:
         raise ReadError(f"{source}: not a library that prep export wrote") from error
     wanted = {manifests.FILE_NAME, topics.FILE_NAME, _PASSAGES, _VECTORS, _QUESTIONS}
     strange = sorted(n for n in sums if n not in wanted and not _TEXT.fullmatch(n))
@@ -119,22 +135,35 @@ def _check(archive: zipfile.ZipFile, source: Path) -> None:
         try:
             with archive.open(name) as member:
                 found = hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
-        except (KeyError, zipfile.BadZipFile) as error:
+        except _DAMAGE as error:
             raise ReadError(f"{source}: {name} is damaged; take another copy") from error
         if found != digest:
             raise ReadError(f"{source}: {name} is not as it was written; take another copy")
+    return sums.keys()
 
 
-def _take_in(store: Store, archive: zipfile.ZipFile, source: Path) -> Manifest:
-    """Write and commit a checked file as the next generation."""
+@contextmanager
+def _reading(source: Path, name: str) -> Iterator[None]:
+    """Turn what a part of another shape than an export's leads to into one ReadError."""
+    try:
+        yield
+    except _MALFORMED as error:
+        raise ReadError(
+            f"{source}: {name} in it is not as this version writes it; take another copy, or export it again"
+        ) from error
 
-    with tempfile.TemporaryDirectory() as there:
-        (Path(there) / manifests.FILE_NAME).write_bytes(archive.read(manifests.FILE_NAME))
-        manifest = Manifest.read(Path(there))
+
+def _take_in(store: Store, archive: zipfile.ZipFile, names: Collection[str], source: Path) -> Manifest:
+    """Write and commit a checked file as the next generation; `names` are the members that were checked."""
+    manifest = _manifest(archive, source)
     passages = _passages(archive, source)
+    if len(passages) != manifest.passages:
+        raise ReadError(
+            f"{source}: holds {len(passages)} passages, and its manifest says {manifest.passages}; take another copy"
+        )
     asked = [p.id for p in entries(passages)]
-    vectors = _vectors(archive.open(_VECTORS), (len(passages), manifest.dimensions), source)
-    questions = _vectors(archive.open(_QUESTIONS), (len(asked), manifest.dimensions), source)
+    vectors = _vectors(archive, _VECTORS, (len(passages), manifest.dimensions), source)
+    questions = _vectors(archive, _QUESTIONS, (len(asked), manifest.dimensions), source)
     folder = store.begin(copy=False, encoder=manifest.encoder)
     try:
         dense = store.dense(folder)
@@ -144,7 +173,7 @@ def _take_in(store: Store, archive: zipfile.ZipFile, source: Path) -> Manifest:
         finally:
             dense.close()
         rows = write_lexical(folder, passages)
-        for name in archive.namelist():
+        for name in names:
             if name == topics.FILE_NAME or _TEXT.fullmatch(name):
                 (folder / name).write_bytes(archive.read(name))
         manifest.write(folder)
@@ -157,10 +186,31 @@ def _take_in(store: Store, archive: zipfile.ZipFile, source: Path) -> Manifest:
     return manifest
 
 
+def _manifest(archive: zipfile.ZipFile, source: Path) -> Manifest:
+    """Read the manifest, and the topics to see that they can be. Raises ReadError."""
+    with tempfile.TemporaryDirectory() as there:
+        folder = Path(there)
+        for name in (manifests.FILE_NAME, topics.FILE_NAME):
+            (folder / name).write_bytes(archive.read(name))
+        with _reading(source, manifests.FILE_NAME):
+            manifest = Manifest.read(folder)
+            counted = sum(r.passages for r in manifest.sources if not r.same_as)
+            if counted != manifest.passages or not all(
+                _TEXT.fullmatch(f"texts/{r.text_name}") for r in manifest.sources
+            ):
+                raise ValueError("it does not agree with itself")
+        with _reading(source, topics.FILE_NAME):
+            TopicTree.read(folder)
+    return manifest
+
+
 def _passages(archive: zipfile.ZipFile, source: Path) -> list[Passage]:
-    """Read the passages. Raises ReadError where one is not what its id was made from."""
-    found = [from_json(*json.loads(line)) for line in archive.read(_PASSAGES).decode("ascii").splitlines()]
-    wrong = [p.id for p in found if p.id != passage_id(p.locator.path, p.locator.span, p.text)]
+    """Read the passages. Raises ReadError where one is malformed, or not what its id was made from."""
+    with _reading(source, _PASSAGES):
+        found = [from_json(*json.loads(line)) for line in archive.read(_PASSAGES).decode("ascii").splitlines()]
+        wrong = [p.id for p in found if p.id != passage_id(p.locator.path, p.locator.span, p.text)]
+        if not all(isinstance(said, str) for p in found for said in (p.text, p.context, p.locator.path)):
+            raise TypeError("a passage is made of text")
     if wrong or len({p.id for p in found}) != len(found):
         raise ReadError(f"{source}: {len(wrong)} passages are not what their ids were made from")
     return found
@@ -172,9 +222,9 @@ def _packed(vectors: Sequence[NDArray[np.float32]], dimensions: int) -> bytes:
     return out.getvalue()
 
 
-def _vectors(member: IO[bytes], shape: tuple[int, int], source: Path) -> NDArray[np.float32]:
-    with member:
-        found: NDArray[np.float32] = np.load(io.BytesIO(member.read()), allow_pickle=False)
+def _vectors(archive: zipfile.ZipFile, name: str, shape: tuple[int, int], source: Path) -> NDArray[np.float32]:
+    with _reading(source, name):  # not `np.load`, which opens archives and pickles, too
+        found: NDArray[np.float32] = np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
     if found.shape != shape or found.dtype != np.float32:
         raise ReadError(f"{source}: holds vectors of shape {found.shape}, and {shape} are needed")
     return found

@@ -30,9 +30,11 @@ def follow(
 
     # An editor replaces a file when it saves it, so that a file is watched through its folder.
     folders = {root if root.is_dir() else root.parent for root in (root.resolve() for root in roots)}
+    own, usual = home.path.resolve(), DefaultFilter()
     changes = watch(
         *sorted(folders),
-        watch_filter=DefaultFilter(ignore_paths=[home.path.resolve()]),  # what an ingest writes is no change
+        # What an ingest writes is no change. The filter's own `ignore_paths` takes "prep-notes" for a part of "prep".
+        watch_filter=lambda change, path: usual(change, path) and not Path(path).is_relative_to(own),
         step=_QUIET_MS,
         debounce=_LONGEST_MS,
         stop_event=stop,

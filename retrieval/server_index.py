@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.errors import GoneError, IndexCorruptError
+from retrieval.errors import GoneError, StorageError
 from retrieval.index import HNSW, Where, from_json, pages, to_json, to_metadata
 from retrieval.server import Connection, Table
 from retrieval.server_files import present_ids
+from retrieval.sqlite_cache import SqliteCache
+from retrieval.store import storage_errors
 from retrieval.types import Passage
 
 FILE_NAME = "records.json"
@@ -69,12 +70,20 @@ class Records:
 
 
 def missing_records(connection: Connection, records: Records) -> set[str]:
-    """Return the records of a version that are not on the server, whole."""
-    passages, questions = records.tables(connection, make=True)
+    """Return the records of a version that are not on the server, whole; all of them where a collection is gone."""
+    passages, questions = records.tables(connection)
     wanted = list(records.all())
     asked = [record for record in wanted if record.endswith(_QUESTION)]
-    gone = set(wanted) - present_ids(passages, wanted)
-    return gone | (set(asked) - present_ids(questions, asked))
+    return _missing(passages, wanted) | _missing(questions, asked)
+
+
+def _missing(table: Table, records: Sequence[str]) -> set[str]:
+    try:
+        return set(records) - present_ids(table, records)
+    except GoneError as error:
+        if table.name in str(error):
+            return set(records)
+        raise  # the database, which says nothing about the collection
 
 
 class ServerIndex:
@@ -175,7 +184,8 @@ class ServerIndex:
         for at in range(0, len(missing := [r for r in records if r not in known]), _PAGE):
             rows = self._passages.get(ids=missing[at : at + _PAGE], include=["metadatas"])
             new = {i: str(row["record"]) for i, row in zip(rows["ids"], rows["metadatas"], strict=True)}
-            self._cache.put(new.items())
+            with contextlib.suppress(StorageError):  # it is answered from what came, kept or not
+                self._cache.put(new.items())
             known |= new
         for record in records:
             if record not in known:
@@ -223,55 +233,30 @@ class ServerIndex:
 
 
 class RecordCache:
-    """Records as they were read from the server, in an SQLite file; losing it costs reading them again."""
+    """Records as they were read from the server, in a file; losing it costs reading them again. Raises StorageError."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def get(self, records: Sequence[str]) -> dict[str, str]:
-        found: dict[str, str] = {}
-        with self._open() as db:
-            for at in range(0, len(records), _BATCH):
-                part = list(records[at : at + _BATCH])
-                marks = ",".join("?" * len(part))
-                found.update(db.execute(f"select id, record from records where id in ({marks})", part))  # noqa: S608 (marks only)
-        return found
+        with self._open() as kept:
+            return kept.get(records)
 
     def put(self, rows: Iterable[tuple[str, str]]) -> None:
-        with self._open() as db, db:
-            db.executemany("insert or ignore into records values (?, ?)", rows)
+        with self._open() as kept:
+            kept.put(rows)
 
     def keep_only(self, records: Iterable[str]) -> None:
         """Forget every other record."""
-        with self._open() as db, db:
-            db.execute("create temp table used (id text primary key) without rowid")
-            db.executemany("insert or ignore into used values (?)", ((r,) for r in records))
-            db.execute("delete from records where id not in (select id from used)")
+        with self._open() as kept:
+            kept.keep_only(records)
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        with contextlib.closing(self._connect()) as db:
-            yield db
-
-    def _connect(self) -> sqlite3.Connection:
-        try:
-            return self._prepared()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise IndexCorruptError(f"{self._path} cannot be opened ({error}); look at the disk") from error
-            self._path.unlink(missing_ok=True)  # damaged, and everything in it stands on the server
-            return self._prepared()
-
-    def _prepared(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=30.0)
-        try:
-            db.execute("pragma journal_mode = wal")
-            db.execute("pragma synchronous = normal")
-            db.execute("create table if not exists records (id text primary key, record text not null) without rowid")
-        except sqlite3.Error:
-            db.close()
-            raise
-        return db
+    def _open(self) -> Iterator[SqliteCache]:
+        """Open the file for one use, for questions come from many threads."""
+        kept = SqliteCache(self._path, "records", ("id", "record"), "text")
+        with storage_errors(self._path), contextlib.closing(kept):
+            yield kept
 
 
 def record_id(passage: Passage) -> str:

@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from retrieval import manifest as manifests
-from retrieval.errors import GoneError, IndexMissingError, PrepdeskError, ServerError
+from retrieval.errors import GoneError, IndexMissingError, PrepdeskError, ServerError, StorageError
 from retrieval.lease import SECONDS, Lease
 from retrieval.manifest import Manifest
 from retrieval.mirror import Mirrors, Tell, Version
@@ -34,6 +34,7 @@ from retrieval.store import link, storage_errors
 from retrieval.topics import FILE_NAME as TOPICS
 
 GRACE = 600.0
+LACKS_PASSAGES = "some of its passages are gone from the server; ingest its folder again"  # the error that marks it
 _SETTINGS = {"space": "l2"}
 _CURRENT = "current"
 _PATIENCE = 60.0  # seconds a writer waits for a server that is gone to come back
@@ -95,7 +96,8 @@ class ServerStore:
     def live(self) -> Manifest:
         """Return the manifest of the live version, less what is gone from the server.
 
-        A source that lacks passages there counts as never seen in full, so that the next ingest reads it again.
+        A source that lacks passages there counts as never seen in full, so that the next ingest reads it again;
+        its error is LACKS_PASSAGES.
         """
         folder = self._mirrors.make(self._known_live())
         found, records = Manifest.read(folder), Records.read(folder)
@@ -108,7 +110,7 @@ class ServerStore:
                 size=0,
                 mtime_ns=0,
                 passages=left.get(r.path, 0),
-                error="some of its passages are gone from the server; ingest its folder again",
+                error=LACKS_PASSAGES,
             )
             if not r.same_as and left.get(r.path, 0) < r.passages
             else r
@@ -168,7 +170,7 @@ class ServerStore:
         name = self._mirrors.take(folder, versions[0])
         try:
             self._clear(versions)
-        except ServerError:
+        except (ServerError, StorageError):
             return name  # it is committed; the next commit clears away
         finally:
             shutil.rmtree(folder.parent, ignore_errors=True)

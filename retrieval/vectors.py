@@ -8,29 +8,18 @@ file costs time, never content.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.encoder import Encoder, Progress, Vectors
-
-T = TypeVar("T")
+from retrieval.sqlite_cache import SqliteCache
 
 _SLICE = 64  # texts encoded between two saves: what an interruption can cost
-_PAGE = 500
-_SYSTEM = {
-    sqlite3.SQLITE_FULL: errno.ENOSPC,
-    sqlite3.SQLITE_READONLY: errno.EROFS,
-    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
-}
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class VectorCache:
@@ -38,41 +27,8 @@ class VectorCache:
 
     def __init__(self, path: Path, encoder: Encoder) -> None:
         self.encoder = encoder
-        self._path = path
-        try:
-            self._db = self._open(path)
-        except sqlite3.OperationalError as error:
-            raise _system_error(error, path) from error
-        except sqlite3.DatabaseError:
-            self._db = self._opened_anew()
+        self._db = SqliteCache(path, "vectors", ("key", "vector"), "blob")
         self.encoded = 0
-
-    @staticmethod
-    def _open(path: Path) -> sqlite3.Connection:
-        db = sqlite3.connect(path)
-        db.execute("pragma journal_mode = wal")
-        db.execute("pragma synchronous = normal")
-        db.execute("create table if not exists vectors (key blob primary key, vector blob not null) without rowid")
-        return db
-
-    def _opened_anew(self) -> sqlite3.Connection:
-        """Drop a damaged file, which holds nothing that cannot be encoded again, and begin another."""
-        for suffix in ("", "-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-        return self._open(self._path)
-
-    def _in_use(self, work: Callable[[], T]) -> T:
-        """Do what uses the file; where a page of it turns out to be damaged, do it on a new file."""
-        try:
-            return work()
-        except sqlite3.OperationalError as error:
-            raise _system_error(error, self._path) from error
-        except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
-                raise
-        self._db.close()
-        self._db = self._opened_anew()
-        return work()
 
     def __enter__(self) -> VectorCache:
         return self
@@ -110,43 +66,17 @@ class VectorCache:
 
     def crowded(self, used: int) -> bool:
         """Tell whether more than half of the rows are not used by a library of so many texts."""
-        (rows,) = self._in_use(lambda: self._db.execute("select count(*) from vectors").fetchone())
-        return bool(rows > 2 * used + 1000)
+        return self._db.count() > 2 * used + 1000
 
     def keep_only(self, texts: Sequence[str]) -> None:
         """Forget what a finished library does not use."""
-        used = [(self._key(text),) for text in texts]
-
-        def forget() -> None:
-            with self._db:
-                self._db.execute("create temp table used (key blob primary key) without rowid")
-                self._db.executemany("insert or ignore into used values (?)", used)
-                self._db.execute("delete from vectors where key not in (select key from used)")
-                self._db.execute("drop table used")
-
-        self._in_use(forget)
+        self._db.keep_only(self._key(text) for text in texts)
 
     def _save(self, keys: Sequence[bytes], vectors: Iterable[NDArray[np.float32]]) -> None:
-        rows = [(key, vector.tobytes()) for key, vector in zip(keys, vectors, strict=True)]
-
-        def insert() -> None:
-            with self._db:
-                self._db.executemany("insert or replace into vectors values (?, ?)", rows)
-
-        self._in_use(insert)
+        self._db.put((key, vector.tobytes()) for key, vector in zip(keys, vectors, strict=True))
 
     def _known(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
-        found: dict[bytes, NDArray[np.float32]] = {}
-        for start in range(0, len(keys), _PAGE):
-            part = keys[start : start + _PAGE]
-            marks = ",".join("?" * len(part))
-            question = f"select key, vector from vectors where key in ({marks})"  # noqa: S608 (marks only)
-            rows = self._in_use(partial(self._rows, question, part))
-            found.update((key, np.frombuffer(blob, dtype=np.float32)) for key, blob in rows)
-        return found
-
-    def _rows(self, question: str, keys: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
-        return self._db.execute(question, keys).fetchall()
+        return {key: np.frombuffer(blob, dtype=np.float32) for key, blob in self._db.get(keys).items()}
 
     def _key(self, text: str) -> bytes:
         return hashlib.sha256(f"{self.encoder.fingerprint}\0{text}".encode("utf-8", "surrogatepass")).digest()
@@ -162,8 +92,3 @@ def kept_vectors(path: Path) -> int:
     except sqlite3.DatabaseError:
         return 0
     return int(count)
-
-
-def _system_error(error: sqlite3.OperationalError, path: Path) -> OSError:
-    """Return what SQLite met as the error of the system that it is."""
-    return OSError(_SYSTEM.get(error.sqlite_errorcode & 0xFF, errno.EIO), str(error), str(path))

@@ -167,6 +167,42 @@ def test_an_answer_ends_with_its_section() -> None:
     assert asked(document) == [("What is a?", "A one.\n\n### Detail\n\nMore.")]
 
 
+@pytest.mark.parametrize(
+    ("inside", "answer"),
+    [
+        ("\nAn error.\n</details>", "An error."),
+        (" An error.</details>", "An error."),
+        ("\n\nAn error. </details>", "An error."),
+        ("\n\n<p>An error.</p></details>", "<p>An error.</p>"),
+        ("\n\nAn error.\n\n```html\n</details>\n```\n\n`</details>` ends.\n\n</details>", None),
+        ("\n\nAn error.\n\n<details><summary>Why</summary>\n\nSo.\n\n</details>\n\nMore.\n\n</details>", None),
+    ],
+)
+def test_an_answer_ends_where_its_details_close(inside: str, answer: str | None) -> None:
+    """This test ensures that what stands behind is not swallowed, and what is nested or quoted closes nothing."""
+    text = f"<details><summary>What is bias?</summary>{inside}\n\nUnrelated text.\n\n## What is b?\n\nB is two.\n"
+    whole = inside.removesuffix("</details>").strip()
+    document = parse_markdown(text, "x")
+    assert asked(document) == [("What is bias?", answer or whole), ("What is b?", "B is two.")]
+    assert document.entries[0].span[1] == document.entries[0].answer[1]
+
+
+def test_details_without_an_answer_take_none_from_behind_them() -> None:
+    """This test ensures that the next paragraph is not the answer to a question that has none."""
+    document = parse_markdown("<details><summary>What is bias?</summary></details>\n\nUnrelated text.\n", "x")
+    assert (document.entries, document.warnings) == ((), ("1 questions without an answer",))
+
+
+def test_text_behind_details_in_one_block_is_indexed() -> None:
+    """This test ensures that what follows without an empty line is no answer, and not lost either."""
+    text = "<details><summary>What is a?</summary>A one.</details>\nB two.\n\nC three.\n\n<!-- phrasings: tell a -->\n"
+    document = parse_markdown(text, "x")
+    assert asked(document) == [("What is a?", "A one.")]
+    assert document.entries[0].phrasings == ("tell a",)
+    passages = chunk(document, "x.md", lambda texts: [len(t.split()) for t in texts], 256)
+    assert [p.text.endswith(end) for p, end in zip(passages, ("B two.", "C three."), strict=True)] == [True, True]
+
+
 def test_phrasings_stand_in_a_comment_after_the_answer() -> None:
     """This test ensures that other ways to ask are read for their own question, and are no text."""
     text = (

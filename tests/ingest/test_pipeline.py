@@ -205,6 +205,63 @@ def test_a_file_ingested_by_its_own_path_stays_in_its_folder(store: Store, notes
     assert ingest_notes().removed == ("sub/own.md",)
 
 
+@pytest.fixture
+def below(notes: Path) -> Path:
+    """A folder in the notes, with two of its own."""
+    folder = notes / "sub"
+    folder.mkdir()
+    (folder / "a.md").write_text("# A\n\nBoosting adds weak learners.\n", encoding="utf-8")
+    (folder / "b.md").write_text("# B\n\nBagging averages strong learners.\n", encoding="utf-8")
+    return folder
+
+
+def paths(store: Store) -> list[str]:
+    """Return the paths of all sources of the live generation."""
+    return [record.path for record in store.live().sources]
+
+
+@in_a_folder
+def test_what_is_deleted_in_a_folder_of_a_root_goes(store: Store, below: Path, ingest_notes: Ingest) -> None:
+    """This test ensures that ingesting that folder alone drops it, to the last file in it, and nothing else."""
+    ingest_notes()
+    (below / "a.md").unlink()
+    assert ingest(store, [below]).removed == ("sub/a.md",)
+    (below / "b.md").rename(below / "c.md")
+    assert ingest(store, [below]).moved == ("c.md",)
+    (below / "c.md").unlink()
+    assert ingest(store, [below]).removed == ("c.md",)
+    assert paths(store) == ["bank.yaml", "regularization.md"]
+    check_generation(store)
+    with pytest.raises(ReadError, match="no files in it"):
+        ingest(store, [below])
+
+
+@in_a_folder
+def test_a_folder_of_a_root_that_is_gone_loses_nothing(store: Store, below: Path, ingest_notes: Ingest) -> None:
+    """This test ensures that what came from it stays until the root itself is ingested."""
+    ingest_notes()
+    below.rename(below.parent.with_name("elsewhere"))
+    with pytest.raises(ReadError, match="2 indexed files came from it; put it back"):
+        ingest(store, [below])
+    assert len(paths(store)) == 4
+
+
+@in_a_folder
+def test_a_wider_root_takes_over_what_lies_in_it(store: Store, notes: Path, below: Path, ingest_notes: Ingest) -> None:
+    """This test ensures that nothing is lost or there twice, and that only what is deleted goes."""
+    drafts = notes / "drafts"
+    drafts.mkdir()
+    (drafts / "own.md").write_text("# Own\n\nStacking learns from learners.\n", encoding="utf-8")
+    (notes / ".prepignore").write_text("drafts/\n")
+    ingest(store, [below, drafts])
+    (below / "b.md").unlink()
+    assert ingest_notes().removed == ("b.md",)
+    assert paths(store) == ["bank.yaml", "own.md", "regularization.md", "sub/a.md"]
+    assert sum("Boosting" in text or "Stacking" in text for text in contents(store).values()) == 2
+    check_generation(store)
+    assert ingest_notes().generation is None
+
+
 @in_a_folder
 def test_bad_files_are_reported_and_the_rest_is_indexed(store: Store, notes: Path, ingest_notes: Ingest) -> None:
     """This test ensures that one bad file never stops a run and that each gets its reason."""

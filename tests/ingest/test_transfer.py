@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -48,13 +51,73 @@ def test_an_import_takes_the_place_of_what_was_there(exported: Path, home: Home,
     check_same_state(state_of(home), before)
 
 
-@pytest.mark.parametrize("harm", ["cut", "member", "missing", "strange", "no archive"])
+@pytest.mark.parametrize("harm", ["cut", "packed", "member", "missing", "strange", "no archive"])
 def test_a_damaged_file_changes_nothing(exported: Path, home: Home, harm: str) -> None:
     """This test ensures that every injury is found before the library is touched."""
     damage(exported, harm)
     with pytest.raises(ReadError, match=r"library\.prep"):
         import_library(home, exported)
+    check_nothing_changed(home)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("vectors.npy", b"no numbers"),
+        ("vectors.npy", b"PK\x03\x04 no archive either"),
+        ("questions.npy", b""),
+        ("passages.jsonl", b"[1, 2"),
+        ("passages.jsonl", b'{"id": 1}'),
+        ("passages.jsonl", b'["0", "{}"]'),
+        ("passages.jsonl", b"[" * 100_000),
+        ("topics.json", b"[]"),
+        ("topics.json", b'{"topics": [], "links": []}'),
+        ("manifest.json", b"{}"),
+    ],
+)
+def test_content_that_is_none_of_ours_changes_nothing(exported: Path, home: Home, name: str, content: bytes) -> None:
+    """This test ensures that a part is read before anything is committed, however well its checksum fits."""
+    with zipfile.ZipFile(exported) as archive:
+        parts = {member: archive.read(member) for member in archive.namelist()}
+    write_parts(exported, {**parts, name: content}, checked=[name])
+    with pytest.raises(ReadError, match=rf"library\.prep: {name} in it is not as this version writes it"):
+        import_library(home, exported)
+    check_nothing_changed(home)
+
+
+def test_a_manifest_that_names_other_files_changes_nothing(exported: Path, home: Home) -> None:
+    """This test ensures that no text is ever looked for outside the library."""
+    with zipfile.ZipFile(exported) as archive:
+        parts = {member: archive.read(member) for member in archive.namelist()}
+    raw = json.loads(parts["manifest.json"])
+    raw["sources"][0]["indexed_sha256"] = "../../../secret"
+    write_parts(exported, {**parts, "manifest.json": json.dumps(raw).encode()}, checked=["manifest.json"])
+    with pytest.raises(ReadError, match=r"library\.prep: manifest\.json in it"):
+        import_library(home, exported)
+    check_nothing_changed(home)
+
+
+def test_only_what_has_a_checksum_is_taken_in(exported: Path, home: Home) -> None:
+    """This test ensures that a text slipped into the archive does not come into the library."""
+    with zipfile.ZipFile(exported, "a") as archive:
+        archive.writestr("texts/0123.txt", "Not of this library.")
+    import_library(home, exported)
+    assert not (home.current() / "texts" / "0123.txt").exists()
+    check_generation(home)
+
+
+def write_parts(file: Path, parts: dict[str, bytes], *, checked: Sequence[str] = ()) -> None:
+    """Write an archive anew, the checksums of the parts named made to fit."""
+    said = json.loads(parts["checksums.json"])
+    said["sha256"] |= {name: hashlib.sha256(parts[name]).hexdigest() for name in checked}
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in {**parts, "checksums.json": json.dumps(said).encode()}.items():
+            archive.writestr(name, content)
+
+
+def check_nothing_changed(home: Home) -> None:
     assert home.current_name() == "000001"
+    assert [p.name for p in home.generations.iterdir()] == ["000001"]
     with Library(home) as library:
         assert library.search("dropout")
 
@@ -65,6 +128,10 @@ def damage(file: Path, harm: str) -> None:
         file.write_bytes(content[: len(content) // 2])
     elif harm == "no archive":
         file.write_text("# Not a library")
+    elif harm == "packed":
+        with zipfile.ZipFile(file) as archive:
+            at = archive.getinfo("passages.jsonl").header_offset + 100
+        file.write_bytes(content[:at] + b"\xff" * 20 + content[at + 20 :])
     else:
         with zipfile.ZipFile(file) as archive:
             parts = {name: archive.read(name) for name in archive.namelist()}
@@ -74,9 +141,7 @@ def damage(file: Path, harm: str) -> None:
             del parts["vectors.npy"]
         else:
             parts["checksums.json"] = parts["checksums.json"].replace(b"topics.json", b"../../etc/passwd")
-        with zipfile.ZipFile(file, "w") as archive:
-            for name, part in parts.items():
-                archive.writestr(name, part)
+        write_parts(file, parts)
 
 
 def test_a_place_that_is_no_file_is_told(exported: Path, home: Home, tmp_path: Path) -> None:

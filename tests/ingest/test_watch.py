@@ -6,11 +6,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from ingest.pipeline import Report
+from ingest.pipeline import Report, ingest
 from ingest.watch import follow
 from retrieval.errors import PrepdeskError
 from retrieval.store import Home
@@ -23,19 +24,28 @@ Outcomes = queue.Queue[Report | PrepdeskError]
 def watched(home: Home, notes: Path, ingest_notes: Callable[..., Report]) -> Iterator[Outcomes]:
     """What follows from changes of the notes, while they are watched."""
     ingest_notes()
+    with watching(home, notes) as found:
+        yield found
+
+
+@contextmanager
+def watching(home: Home, root: Path) -> Iterator[Outcomes]:
+    """Yield what follows from changes of a folder while it is watched."""
     found: Outcomes = queue.Queue()
     stop = threading.Event()
 
     def run() -> None:
-        for outcome in follow(home, [notes], stop=stop):
+        for outcome in follow(home, [root], stop=stop):
             found.put(outcome)
 
     thread = threading.Thread(target=run)
     thread.start()
     time.sleep(1.5)  # until the watch stands
-    yield found
-    stop.set()
-    thread.join(30)
+    try:
+        yield found
+    finally:
+        stop.set()
+        thread.join(30)
     assert not thread.is_alive()
 
 
@@ -50,6 +60,17 @@ def test_a_burst_of_saves_is_one_commit(home: Home, notes: Path, watched: Outcom
     with pytest.raises(queue.Empty):
         watched.get(timeout=3)
     check_generation(home)
+
+
+def test_a_folder_named_like_the_library_is_watched(home: Home, notes: Path) -> None:
+    """This test ensures that only what lies in the library's own folder is no change."""
+    root = notes.rename(home.path.with_name(f"{home.path.name}-notes"))
+    ingest(home, [root])
+    with watching(home, root) as found:
+        (root / "new.md").write_text("# New\n\nBoosting adds weak learners one by one.\n")
+        report = found.get(timeout=20)
+    assert isinstance(report, Report)
+    assert report.new == ("new.md",)
 
 
 def test_a_folder_that_goes_away_is_told_and_loses_nothing(home: Home, notes: Path, watched: Outcomes) -> None:

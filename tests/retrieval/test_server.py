@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ingest.discover import sha256
 from ingest.doctor import examine
 from ingest.pipeline import Report, ingest
 from retrieval import Library
-from retrieval.errors import IndexMissingError, LockedError, PrepdeskError, QueryError, ServerError
-from retrieval.manifest import Manifest
+from retrieval.errors import IndexMissingError, LockedError, PrepdeskError, QueryError, ServerError, StorageError
+from retrieval.manifest import Manifest, SourceRecord
 from retrieval.server import Address
+from retrieval.server_index import RecordCache, ServerIndex
 from retrieval.server_store import ServerStore
 from retrieval.store import Home, Store
 from tests.chroma_server import ChromaServer
@@ -192,6 +197,34 @@ def test_a_collection_deleted_under_a_reader_is_told_and_mended(
     assert all(f.ok for f in examine(server_store))
 
 
+def test_a_dry_run_makes_no_collection(server_store: ServerStore, ingest_notes: Callable[..., Report]) -> None:
+    """This test ensures that --dry-run tells what is gone from the server, and puts nothing in its place."""
+    ingest_notes()
+    for name in server_store.connection.names():
+        if name.startswith(("prepdesk-passages-", "prepdesk-questions-")):
+            server_store.connection.drop(name)
+    assert ingest_notes(dry_run=True).changed == ("bank.yaml", "regularization.md")
+    assert server_store.connection.names() == ["prepdesk-manifest"]
+
+
+def test_a_file_that_cannot_be_opened_lacks_no_passages(
+    server_store: ServerStore, notes: Path, ingest_notes: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This test ensures that doctor does not read a folder again and again for the sake of a file it cannot open."""
+    ingest_notes()
+
+    def refusing(file: Path, record: SourceRecord | None) -> tuple[str, os.stat_result]:
+        if file.name == "bank.yaml":
+            raise PermissionError(13, "Permission denied", str(file))
+        return sha256(file, record)
+
+    monkeypatch.setattr("ingest.plan.sha256", refusing)
+    assert [path for path, _ in ingest_notes().failed] == ["bank.yaml"]
+    before = server_store.current_name()
+    assert all(f.ok for f in examine(server_store, fix=True))
+    assert server_store.current_name() == before
+
+
 def test_a_library_deleted_under_a_reader_is_missing(
     server_store: ServerStore, ingest_notes: Callable[..., Report]
 ) -> None:
@@ -283,6 +316,54 @@ def test_a_newer_version_is_fetched_while_the_old_one_serves(
             time.sleep(0.05)
         assert "boosting" in library.search("gradient boosting", k=1)[0].passage.text
     reader.close()
+
+
+@pytest.mark.parametrize("harm", ["page", "text"])
+def test_damage_to_what_is_kept_of_the_server_costs_reading_again(tmp_path: Path, harm: str) -> None:
+    """This test ensures that a file is begun anew where it is damaged, whether SQLite meets that soon or late."""
+    path = tmp_path / "records.sqlite"
+    cache = RecordCache(path)
+    rows = {f"record-{n:04}": "x" * 1000 for n in range(1000)}
+    cache.put(rows.items())
+    if harm == "page":
+        path.write_bytes(path.read_bytes()[:4096] + b"\x5a" * (path.stat().st_size - 4096))
+    else:
+        path.write_bytes(path.read_bytes().replace(b"xxx", b"x\xffx"))
+    assert cache.get(list(rows)) == {}
+    cache.put(rows.items())
+    assert cache.get(list(rows)) == rows
+
+
+def test_a_disk_without_room_for_what_is_kept_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This test ensures that SQLite's words for it are the sentence of any other full disk, or closed one."""
+
+    def small(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        db = connect(*arguments, **options)
+        db.execute("pragma max_page_count = 8")
+        return db
+
+    connect = sqlite3.connect
+    with pytest.raises(StorageError, match="permission is denied"):
+        RecordCache(tmp_path / "nowhere" / "records.sqlite").get(["record"])
+    monkeypatch.setattr(sqlite3, "connect", small)
+    with pytest.raises(StorageError, match="disk is full"):
+        RecordCache(tmp_path / "records.sqlite").put((f"record-{n}", "x" * 1000) for n in range(100))
+
+
+class FullCache(RecordCache):
+    """Keeps nothing, for want of room."""
+
+    def put(self, rows: Iterable[tuple[str, str]]) -> None:
+        raise StorageError("the disk is full")
+
+
+def test_a_full_disk_keeps_no_passage_from_being_read(
+    server_store: ServerStore, ingest_notes: Callable[..., Report], tmp_path: Path
+) -> None:
+    """This test ensures that what came from the server is used also where it cannot be kept."""
+    ingest_notes()
+    cache = FullCache(tmp_path / "records.sqlite")
+    assert len(list(ServerIndex(server_store.connection, server_store.current(), cache).all_passages())) == 4
 
 
 def test_every_message_is_one_line(server_store: ServerStore) -> None:
