@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
-from ingest.documents import Block, Document, QuestionEntry, Span, covering, passage_kind
+from ingest.documents import Block, Document, QuestionEntry, Span, passage_kind
 from retrieval.text import one_line, plain, sentences
 from retrieval.types import Entry, Locator, Passage, PassageKind, embedded_text, passage_id
 
-VERSION = 2
+VERSION = 3
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
 
@@ -60,12 +60,28 @@ class _Chunker:
 
     def run(self) -> list[Passage]:
         taken = sorted(entry.span for entry in self.document.entries)
-        is_taken = covering(taken)
-        outside = [b for b in self.document.blocks if not is_taken(b.span[0])]
+        outside = [part for block in self.document.blocks for part in self._outside(block, taken)]
         passages = [p for group in self._sections(outside, taken) for p in self._pack(group)]
         passages.extend(p for entry in self.document.entries for p in self._entry(entry))
         passages = [p for p in passages if any(c.isalnum() for c in plain(p.text))]
         return sorted(passages, key=lambda p: p.locator.span)
+
+    def _outside(self, block: Block, taken: Sequence[Span]) -> Iterator[Block]:
+        """Yield what of a block no entry takes: of a list whose first item is one, the other items."""
+        position, last = block.span
+        first = beyond = bisect_left(taken, (last, last))
+        while first and taken[first - 1][1] > position:
+            first -= 1
+        if first == beyond:
+            yield block
+            return
+        for start, end in [*taken[first:beyond], (last, last)]:
+            said = self.document.text[position:start]
+            if any(c.isalnum() for c in plain(said)):
+                a, b = position + len(said) - len(said.lstrip()), position + len(said.rstrip())
+                units = tuple(u for u in block.units if a <= u[0] and u[1] <= b)
+                yield replace(block, span=(a, b), units=units)
+            position = max(position, end)
 
     def _budget(self, context: str) -> int:
         return max(_MIN_ROOM, self.room - self.count([context + "\n"])[0])
@@ -73,7 +89,9 @@ class _Chunker:
     def _sections(self, blocks: Sequence[Block], taken: Sequence[Span]) -> Iterator[list[Block]]:
         """Yield runs of blocks that belong together: one section and page, small neighbors joined."""
         groups: list[list[Block]] = []
-        for _, run in groupby(blocks, key=lambda b: (_own_path(b, self.document.text), b.page)):
+        for _, run in groupby(
+            blocks, key=lambda b: (_own_path(b, self.document.text), b.page, bisect_left(taken, b.span))
+        ):
             group = list(run)
             if any(b.kind != "heading" for b in group):
                 groups.append(group)

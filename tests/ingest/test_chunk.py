@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest.bundled import bundled_corpus
 from ingest.chunk import chunk
-from ingest.readers.markdown import parse_markdown
+from ingest.readers.markdown import parse_markdown, read_markdown
 from retrieval.encoder import Encoder
+from retrieval.text import plain
 from retrieval.types import Passage
 from tests.invariants import check_passages
 
@@ -111,3 +115,50 @@ def test_ids_depend_on_content_and_place_only(encoder: Encoder) -> None:
     text = f"# T\n\n{SENTENCE * 3}\n"
     assert [p.id for p in cut(text, encoder)] == [p.id for p in cut(text, encoder)]
     assert {p.id for p in cut(text, encoder)}.isdisjoint(p.id for p in cut(text, encoder, "other"))
+
+
+LISTS = """# Notes
+
+Before the lists.
+
+1. What is bias?
+   Bias is the error from wrong assumptions in the learner.
+2. Remember to revise the chapter about kernels tonight.
+3. What is variance?
+   Variance is the error from sensitivity to the sample.
+4. Another note that asks nothing and matters all the same.
+
+**Q: What is dropout?**
+It zeroes units.
+
+# Later
+
+After the lists.
+"""
+
+
+def test_what_stands_beside_the_questions_of_a_list_is_kept(encoder: Encoder) -> None:
+    """This test ensures that items which are no question entries are indexed, and no passage runs over one."""
+    passages = cut(LISTS, encoder)
+    assert [p.entry.question for p in passages if p.entry] == ["What is bias?", "What is variance?", "What is dropout?"]
+    assert [p.text for p in passages if not p.entry] == [
+        "Before the lists.",
+        "2. Remember to revise the chapter about kernels tonight.",
+        "4. Another note that asks nothing and matters all the same.",
+        "After the lists.",
+    ]
+
+
+@pytest.mark.parametrize("path", sorted((bundled_corpus() / "guides").rglob("*.md"))[::15], ids=lambda p: p.stem)
+def test_every_word_of_a_guide_stands_in_a_passage(path: Path, encoder: Encoder) -> None:
+    """This test ensures that nothing but headings, which stand in the context, is left out of the index."""
+    document = read_markdown(path)
+    held = bytearray(len(document.text))
+    for passage in chunk(document, "guide.md", encoder.count_tokens, encoder.max_tokens):
+        start, end = passage.locator.span
+        held[start:end] = b"x" * (end - start)
+    for block in document.blocks:
+        if block.kind != "heading":
+            start, end = block.span
+            said = "".join(document.text[i] for i in range(start, end) if not held[i])
+            assert not any(c.isalnum() for c in plain(said)), said
