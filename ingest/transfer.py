@@ -166,10 +166,11 @@ def _take_in(store: Store, archive: zipfile.ZipFile, names: Collection[str], sou
     questions = _vectors(archive, _QUESTIONS, (len(asked), manifest.dimensions), source)
     folder = store.begin(copy=False, encoder=manifest.encoder)
     try:
-        dense = store.dense(folder)
+        dense = store.writer(folder)
         try:
             dense.add(passages, vectors)
             dense.add_questions(asked, questions)
+            dense.save()
         finally:
             dense.close()
         rows = write_lexical(folder, passages)

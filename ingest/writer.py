@@ -18,7 +18,7 @@ from ingest.documents import Document
 from retrieval import local_index, topics
 from retrieval.encoder import Encoder, Vectors
 from retrieval.errors import IndexCorruptError
-from retrieval.index import DenseIndex, PassageIndex, load_chromadb
+from retrieval.index import DenseIndex, PassageIndex, PassageWriter, load_chromadb
 from retrieval.lexical import LexicalIndex, load_bm25s, saved_ids
 from retrieval.manifest import Manifest, SourceRecord
 from retrieval.store import SEAL, Store
@@ -68,7 +68,7 @@ def write_generation(home: Store, encoder: Encoder, change: Change, *, fresh: bo
     folder = home.begin(copy=not fresh, encoder=encoder.fingerprint)
     try:
         with VectorCache(home.path / "vectors.sqlite", encoder) as cache:
-            passages, questions = _write_dense(home.dense(folder), folder, cache, change, progress)
+            passages, questions = _write_dense(home.writer(folder), folder, cache, change, progress)
         progress("write", 0, 1)
         rows = write_lexical(folder, passages, live, {p.id for p in change.passages})
         _write_texts(folder / "texts", change)
@@ -94,7 +94,7 @@ def write_generation(home: Store, encoder: Encoder, change: Change, *, fresh: bo
 
 
 def _write_dense(
-    dense: PassageIndex, folder: Path, cache: VectorCache, change: Change, progress: Progress
+    dense: PassageWriter, folder: Path, cache: VectorCache, change: Change, progress: Progress
 ) -> tuple[list[Passage], int]:
     """Bring the vectors in step and write the topics; return all passages in order and the count of questions."""
     try:
@@ -112,6 +112,7 @@ def _write_dense(
             raise IndexCorruptError(
                 f"the vector index counts {counts[0]} passages, holds {len(passages)}; the last generation stays live"
             )
+        dense.save()
         return passages, counts[1]
     finally:
         dense.close()
@@ -132,7 +133,7 @@ def entries(passages: Sequence[Passage]) -> list[Passage]:
     return [p for p in passages if p.entry and p.entry.part == 1]
 
 
-def _add(dense: PassageIndex, cache: VectorCache, passages: Sequence[Passage], progress: Progress) -> None:
+def _add(dense: PassageWriter, cache: VectorCache, passages: Sequence[Passage], progress: Progress) -> None:
     texts = encoded_texts(passages)
     done = 0
 

@@ -73,7 +73,7 @@ class LocalIndex(DenseIndex):
 
 
 class LocalWriter(DenseIndex):
-    """The next generation, for writing; `close` writes the matrices."""
+    """The next generation, for writing."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / "chroma")
@@ -102,10 +102,15 @@ class LocalWriter(DenseIndex):
     def question_vectors(self, ids: Sequence[str]) -> dict[str, Vectors]:
         return self._question_matrix.get(ids)
 
-    def close(self) -> None:
-        super().close()
-        if self._target.is_dir():
-            _save(self._target / FOLDER, self._matrix, self._question_matrix)
+    def save(self) -> None:
+        """Write the matrices. Raises IndexCorruptError where they do not hold as many vectors as Chroma."""
+        _save(self._target / FOLDER, self._matrix, self._question_matrix)
+        wanted, held = self.count(), (len(self._matrix), len(self._question_matrix))
+        if wanted != held:
+            raise IndexCorruptError(
+                f"the vector index counts {wanted} passages and questions, its matrices {held}; the last generation "
+                "stays live; please report this"
+            )
 
 
 def write_matrices(folder: Path, dense: DenseIndex) -> None:

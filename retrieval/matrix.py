@@ -81,6 +81,9 @@ class MatrixWriter:
         self._new: dict[str, Vectors] = {}
         self._dimensions = old.vectors.shape[1]
 
+    def __len__(self) -> int:
+        return len(self._ids())
+
     def put(self, ids: Sequence[str], vectors: Vectors) -> None:
         """Take vectors `(n, dimensions)`; a known id is replaced."""
         self._dimensions = vectors.shape[1]
@@ -99,8 +102,7 @@ class MatrixWriter:
 
     def save(self, folder: Path) -> None:
         """Write the matrix as it is now to a new folder."""
-        before = {id_.decode("ascii") for id_ in self._old.ids.tolist()}
-        ids = sorted((before - self._gone) | self._new.keys())
+        ids = self._ids()
         folder.mkdir(parents=True)
         np.save(folder / _IDS, np.array(ids, dtype="S"))
         file: Any = np.lib.format.open_memmap(
@@ -111,3 +113,7 @@ class MatrixWriter:
             found = self.get(part)
             file[at : at + len(part)] = np.stack([found[id_] for id_ in part])
         file.flush()
+
+    def _ids(self) -> list[str]:
+        kept = {id_.decode("ascii") for id_ in self._old.ids.tolist()} - self._gone
+        return sorted(kept | self._new.keys())

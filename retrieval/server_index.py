@@ -89,26 +89,28 @@ def _missing(table: Table, records: Sequence[str]) -> set[str]:
 class ServerIndex:
     """One version; what is added goes to the server at once, what is deleted leaves this version only.
 
-    `close` writes which records the version has now into its folder.
+    `save` writes which records the version has now into its folder.
     """
 
     def __init__(self, connection: Connection, folder: Path, cache: RecordCache, *, writing: bool = False) -> None:
         self._connection = connection
         self._folder = folder
         self._cache = cache
-        self._writing = writing
         mine = Records.read(folder)
         self._group = mine.group
         self._records = {record[:_ID]: record for record in mine.all()}
         self._paths = {record: path for path, records in mine.by_path.items() for record in records}
         self._passages, self._questions = mine.tables(connection, make=writing)
 
+    def save(self) -> None:
+        """Write which records the version has now into its folder."""
+        mine = Records(self._group)
+        for record in self._records.values():
+            mine.by_path.setdefault(self._paths[record], []).append(record)
+        (self._folder / FILE_NAME).write_bytes(mine.to_bytes())
+
     def close(self) -> None:
-        if self._writing and self._folder.is_dir():
-            mine = Records(self._group)
-            for record in self._records.values():
-                mine.by_path.setdefault(self._paths[record], []).append(record)
-            (self._folder / FILE_NAME).write_bytes(mine.to_bytes())
+        """Leave it; the connection is the store's."""
 
     def count(self) -> tuple[int, int]:
         return len(self._records), sum(r.endswith(_QUESTION) for r in self._records.values())

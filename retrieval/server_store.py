@@ -119,9 +119,12 @@ class ServerStore:
         return replace(found, sources=tuple(sources))
 
     def dense(self, folder: Path) -> ServerIndex:
-        """Open the passages of a version, or of the one that is being written."""
-        writing = folder.parent.parent == self._staging
-        return ServerIndex(self.connection, folder, self._cache, writing=writing)
+        """Open the passages of a version."""
+        return ServerIndex(self.connection, folder, self._cache)
+
+    def writer(self, folder: Path) -> ServerIndex:
+        """Open those of the version that is being written."""
+        return ServerIndex(self.connection, folder, self._cache, writing=True)
 
     @contextmanager
     def writing(self, wait: float = 0.0) -> Iterator[None]:

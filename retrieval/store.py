@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from retrieval import local_index, manifest
 from retrieval.errors import IndexCorruptError, IndexMissingError, LockedError, StorageError
-from retrieval.index import PassageIndex
+from retrieval.index import PassageIndex, PassageWriter
 from retrieval.local_index import LocalIndex, LocalWriter
 from retrieval.manifest import Manifest
 
@@ -81,7 +81,11 @@ class Store(Protocol):
         ...
 
     def dense(self, folder: Path) -> PassageIndex:
-        """Open the passages and vectors of a generation."""
+        """Open the passages and vectors of a finished generation."""
+        ...
+
+    def writer(self, folder: Path) -> PassageWriter:
+        """Open those of the next generation, to change them."""
         ...
 
     def writing(self, wait: float = 0.0) -> AbstractContextManager[None]:
@@ -155,9 +159,13 @@ class Home:
         """Return the manifest of the live generation."""
         return Manifest.read(self.current())
 
-    def dense(self, folder: Path) -> LocalIndex | LocalWriter:
-        """Open the passages and vectors of a generation, to read them; of the next one to write."""
-        return LocalWriter(folder) if folder.name > (self.current_name() or "") else LocalIndex(folder)
+    def dense(self, folder: Path) -> LocalIndex:
+        """Open the passages and vectors of a finished generation."""
+        return LocalIndex(folder)
+
+    def writer(self, folder: Path) -> LocalWriter:
+        """Open those of the next generation, to change them."""
+        return LocalWriter(folder)
 
     @contextlib.contextmanager
     def writing(self, wait: float = 0.0) -> Iterator[None]:

@@ -205,6 +205,7 @@ def _make(home: Path, size: int, real: np.ndarray) -> tuple[np.ndarray, float]:
             passages.append(Passage(passage_id(path, span, text), text, "", Locator(path, "made", span), "prose"))
         dense.add(passages, parts[-1])
         texts |= {p.id: p.text for p in passages}
+    dense.save()
     dense.close()
     LexicalIndex.build(list(texts), texts).save(home / "lexical")
     return np.concatenate(parts), time.monotonic() - started
