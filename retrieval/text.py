@@ -94,8 +94,8 @@ def sentences(text: str) -> list[Span]:
     """
     spans: list[Span] = []
     for start, end, whole in _regions(text):
-        for span in [(start, end)] if whole else _prose(text, start, end):
-            if spans and span[0] == start and _goes_on(text, spans[-1], span):
+        for span in _trimmed(text, start, end) if whole else _prose(text, start, end):
+            if spans and (whole or span[0] == start) and _goes_on(text, spans[-1], span):
                 spans[-1] = (spans[-1][0], span[1])
             else:
                 spans.append(span)
