@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -116,14 +117,23 @@ def _is_gone(record: SourceRecord, roots: Sequence[Path]) -> bool:
 
     One of another root than those given leaves it where it lies under one of them and is deleted;
     one that is there all the same is only passed over, by rules that are not those of its root.
+    One in a folder that cannot be listed stays: nobody knows.
     """
-    file = Path(record.file)
-    if Path(record.root) in roots:
-        return True
+    file, own = Path(record.file), Path(record.root)
+    above = next((root for root in (own, *roots) if root in roots and file.is_relative_to(root)), None)
+    if above is None or _is_shut(file.parent, above):
+        return False
+    return above == own or not file.is_file()
+
+
+def _is_shut(folder: Path, root: Path) -> bool:
+    """Tell whether a folder, or one above it up to the root, is there and may not be listed."""
+    inside = [folder, *folder.parents]
+    upto = inside[: inside.index(root) + 1] if root in inside else inside[:1]
     try:
-        return any(file.is_relative_to(root) for root in roots) and not file.is_file()
+        return any(path.is_dir() and not os.access(path, os.R_OK | os.X_OK) for path in upto)
     except OSError:
-        return False  # its folder cannot be looked into
+        return True
 
 
 def _with_what_is_indexed(record: SourceRecord, before: SourceRecord | None) -> SourceRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -234,6 +235,20 @@ def test_what_is_deleted_in_a_folder_of_a_root_goes(store: Store, below: Path, i
     check_generation(store)
     with pytest.raises(ReadError, match="no files in it"):
         ingest(store, [below])
+
+
+@in_a_folder
+def test_what_a_shut_folder_holds_stays(
+    store: Store, below: Path, ingest_notes: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This test ensures that files are not taken for deleted where their folder cannot be listed."""
+    ingest_notes()
+    before, walk, access = paths(store), os.walk, os.access
+    shut = str(below)
+    monkeypatch.setattr(os, "walk", lambda base, **how: (row for row in walk(base, **how) if row[0] != shut))
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != shut and access(path, mode))
+    assert ingest_notes().removed == ()
+    assert paths(store) == before
 
 
 @in_a_folder
