@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from ingest.areas import FILE_NAME as AREAS_FILE
 from ingest.areas import area_titles
 from retrieval.errors import ReadError
 from retrieval.manifest import SourceRecord
+from retrieval.models import file_sha256
 from retrieval.text import valid
 
 IGNORE_FILE = ".prepignore"
@@ -118,5 +118,4 @@ def sha256(file: Path, record: SourceRecord | None) -> tuple[str, os.stat_result
     stat = file.stat()
     if record and (record.size, record.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
         return record.sha256, stat
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest(), stat
+    return file_sha256(file), stat

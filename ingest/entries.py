@@ -222,7 +222,7 @@ def _answer(nodes: Sequence[Node], question: _Asked, stop: int, closes: int, tex
 def _rest(nodes: Sequence[Node], answered: int, closes: int, text: str) -> int:
     """Return the end of the text that goes on behind a `<details>` in the node where it closes, 0 where none does.
 
-    An entry takes it along, for a block that an entry reaches into is in no other passage.
+    An entry takes it along: a few words behind a tag are no passage of their own.
     """
     for start, end in (node.span for node in nodes):
         if start < answered and start <= closes < end and not _RULES.match(text[closes:end]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
@@ -21,6 +20,7 @@ from retrieval.errors import IndexCorruptError
 from retrieval.index import DenseIndex, PassageIndex, PassageWriter, load_chromadb
 from retrieval.lexical import LexicalIndex, load_bm25s, saved_ids
 from retrieval.manifest import Manifest, SourceRecord
+from retrieval.models import file_sha256
 from retrieval.store import SEAL, Store
 from retrieval.types import Passage, embedded_text
 from retrieval.vectors import VectorCache
@@ -245,11 +245,7 @@ def _checksums(folder: Path) -> dict[str, str]:
         folder / topics.FILE_NAME,
         *(p for part in ("lexical", "texts", local_index.FOLDER) for p in sorted((folder / part).rglob("*"))),
     ]
-    sums: dict[str, str] = {}
-    for path in filter(Path.is_file, files):
-        with path.open("rb") as stream:
-            sums[path.relative_to(folder).as_posix()] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return sums
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files if path.is_file()}
 
 
 def in_order(dense: PassageIndex) -> list[Passage]:

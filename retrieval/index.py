@@ -72,18 +72,12 @@ class DenseIndex:
         chromadb = load_chromadb()
         self._copy = _copied(folder) if reading and not _takes_writes(folder) else None
         self._folder = folder = Path(self._copy.name) if self._copy else folder
-        try:
+        with _told(folder, "opened"):
             self._client = chromadb.PersistentClient(
                 str(folder), settings=chromadb.Settings(anonymized_telemetry=False)
             )
             self._passages = self._table("passages")
             self._questions = self._table("questions")
-        except Exception as error:  # chromadb raises its own, sqlite's and its Rust core's errors
-            if folder.is_dir() and shutil.disk_usage(folder).free < _FULL:
-                raise OSError(errno.ENOSPC, "No space left on device", str(folder)) from error
-            raise IndexCorruptError(
-                f"the vector index at {folder} cannot be opened ({error}); run: prep doctor --fix"
-            ) from error
 
     def _table(self, name: str) -> _Table:
         made = self._client.get_or_create_collection(name, configuration={"hnsw": HNSW}, embedding_function=None)
@@ -172,42 +166,44 @@ class DenseIndex:
 
 
 class _Table:
-    """A collection on disk. What chromadb, SQLite and the Rust core raise becomes an OSError or IndexCorruptError."""
+    """A collection on disk, whose errors are ours."""
 
     def __init__(self, collection: Any, folder: Path) -> None:
         self._collection = collection
         self._folder = folder
 
     def count(self) -> int:
-        with self._told("read"):
+        with _told(self._folder, "read"):
             return int(self._collection.count())
 
     def get(self, **arguments: Any) -> Any:
-        with self._told("read"):
+        with _told(self._folder, "read"):
             return self._collection.get(**arguments)
 
     def query(self, **arguments: Any) -> Any:
-        with self._told("read"):
+        with _told(self._folder, "read"):
             return self._collection.query(**arguments)
 
     def upsert(self, **arguments: Any) -> None:
-        with self._told("written"):
+        with _told(self._folder, "written"):
             self._collection.upsert(**arguments)
 
     def delete(self, **arguments: Any) -> None:
-        with self._told("written"):
+        with _told(self._folder, "written"):
             self._collection.delete(**arguments)
 
-    @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            # A full disk has several messages here, some without a word of it.
-            if shutil.disk_usage(self._folder).free < _FULL:
-                raise OSError(errno.ENOSPC, "No space left on device", str(self._folder)) from error
-            then = "run: prep doctor --fix" if what == "read" else "the last generation stays live"
-            raise IndexCorruptError(f"the vector index at {self._folder} cannot be {what} ({error}); {then}") from error
+
+@contextmanager
+def _told(folder: Path, what: str) -> Iterator[None]:
+    """Turn what chromadb, SQLite and the Rust core raise into an OSError or IndexCorruptError: not `what`."""
+    try:
+        yield
+    except Exception as error:
+        # A full disk has several messages here, some without a word of it.
+        if folder.is_dir() and shutil.disk_usage(folder).free < _FULL:
+            raise OSError(errno.ENOSPC, "No space left on device", str(folder)) from error
+        then = "the last generation stays live" if what == "written" else "run: prep doctor --fix"
+        raise IndexCorruptError(f"the vector index at {folder} cannot be {what} ({error}); {then}") from error
 
 
 def load_chromadb() -> Any:

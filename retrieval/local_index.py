@@ -104,9 +104,8 @@ class LocalWriter(DenseIndex):
 
     def save(self) -> None:
         """Write the matrices. Raises IndexCorruptError where they do not hold as many vectors as Chroma."""
-        _save(self._target / FOLDER, self._matrix, self._question_matrix)
-        wanted, held = self.count(), (len(self._matrix), len(self._question_matrix))
-        if wanted != held:
+        held = _save(self._target / FOLDER, self._matrix, self._question_matrix)
+        if (wanted := self.count()) != held:
             raise IndexCorruptError(
                 f"the vector index counts {wanted} passages and questions, its matrices {held}; the last generation "
                 "stays live; please report this"
@@ -146,11 +145,11 @@ def put_in_place(made: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _save(folder: Path, rows: MatrixWriter, question_rows: MatrixWriter) -> None:
+def _save(folder: Path, rows: MatrixWriter, question_rows: MatrixWriter) -> tuple[int, int]:
+    """Write both matrices; return how many rows each has."""
     # What is there may be linked to the files of the live generation, so it is never written into.
     shutil.rmtree(folder, ignore_errors=True)
-    rows.save(folder / _PASSAGES)
-    question_rows.save(folder / _QUESTIONS)
+    return rows.save(folder / _PASSAGES), question_rows.save(folder / _QUESTIONS)
 
 
 def _load(folder: Path, name: str) -> Matrix | None:

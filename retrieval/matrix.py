@@ -81,9 +81,6 @@ class MatrixWriter:
         self._new: dict[str, Vectors] = {}
         self._dimensions = old.vectors.shape[1]
 
-    def __len__(self) -> int:
-        return len(self._ids())
-
     def put(self, ids: Sequence[str], vectors: Vectors) -> None:
         """Take vectors `(n, dimensions)`; a known id is replaced."""
         self._dimensions = vectors.shape[1]
@@ -100,9 +97,10 @@ class MatrixWriter:
         kept = [id_ for id_ in ids if id_ not in self._new and id_ not in self._gone]
         return self._old.get(kept) | {id_: self._new[id_] for id_ in ids if id_ in self._new}
 
-    def save(self, folder: Path) -> None:
-        """Write the matrix as it is now to a new folder."""
-        ids = self._ids()
+    def save(self, folder: Path) -> int:
+        """Write the matrix as it is now to a new folder; return how many rows that made."""
+        kept = {id_.decode("ascii") for id_ in self._old.ids.tolist()} - self._gone
+        ids = sorted(kept | self._new.keys())
         folder.mkdir(parents=True)
         np.save(folder / _IDS, np.array(ids, dtype="S"))
         file: Any = np.lib.format.open_memmap(
@@ -113,7 +111,4 @@ class MatrixWriter:
             found = self.get(part)
             file[at : at + len(part)] = np.stack([found[id_] for id_ in part])
         file.flush()
-
-    def _ids(self) -> list[str]:
-        kept = {id_.decode("ascii") for id_ in self._old.ids.tolist()} - self._gone
-        return sorted(kept | self._new.keys())
+        return len(ids)
