@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.pipeline import ingest
-from ingest.writer import damaged_files, rebuild_lexical, rebuild_matrices, rebuild_topics
+from ingest.writer import damaged_files, rebuild_lexical, rebuild_replica, rebuild_topics
 from retrieval import local_index
 from retrieval.errors import IndexCorruptError, IndexMissingError, PrepdeskError
 from retrieval.index import DenseIndex
@@ -134,7 +134,7 @@ def _vectors(dense: DenseIndex, manifest: Manifest) -> Finding:
 def _derived(
     folder: Path, dense: DenseIndex, manifest: Manifest, damaged: Sequence[str], *, fix: bool
 ) -> Iterator[Finding]:
-    """Check what is made from the passages: lexical index, matrices and topics; mend by making it again."""
+    """Check what is made from the passages: lexical index, replica and topics; mend by making it again."""
     try:
         lexical = LexicalIndex.load(folder / "lexical")
         same = sorted(lexical.id(row) for row in range(len(lexical))) == dense.ids()
@@ -148,7 +148,7 @@ def _derived(
         yield Finding("lexical index", False, f"built anew from {manifest.passages} passages", fixed=True)
     else:
         yield Finding("lexical index", same, seen if same else f"{seen}; {_FIX}")
-    yield _matrices(folder, dense, damaged, fix=fix)
+    yield _replica(folder, dense, damaged, fix=fix)
     if "topics.json" not in damaged:
         yield Finding("topics", True, "as they were written")
     elif fix:
@@ -158,17 +158,17 @@ def _derived(
         yield Finding("topics", False, f"topics.json is damaged; {_FIX}")
 
 
-def _matrices(folder: Path, dense: DenseIndex, damaged: Sequence[str], *, fix: bool) -> Finding:
+def _replica(folder: Path, dense: DenseIndex, damaged: Sequence[str], *, fix: bool) -> Finding:
     try:
         changed = any(name.startswith(f"{local_index.FOLDER}/") for name in damaged)
-        if not changed and local_index.matrices_agree(folder, dense):
-            return Finding("matrices", True, "what the vector index holds")
+        if not changed and local_index.replica_agrees(folder, dense):
+            return Finding("replica", True, "what the vector index holds")
     except IndexCorruptError:
         pass  # they cannot even be read
     if not fix:
-        return Finding("matrices", False, f"{folder / local_index.FOLDER} differs from the vector index; {_FIX}")
-    rebuild_matrices(folder, dense)
-    return Finding("matrices", False, "made anew from the vector index", fixed=True)
+        return Finding("replica", False, f"{folder / local_index.FOLDER} differs from the vector index; {_FIX}")
+    rebuild_replica(folder, dense)
+    return Finding("replica", False, "made anew from the vector index", fixed=True)
 
 
 def _texts(folder: Path, manifest: Manifest, damaged: Sequence[str]) -> Finding:

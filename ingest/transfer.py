@@ -65,7 +65,7 @@ def export_library(store: Store, target: Path) -> Manifest:
     part = target.with_name(f".{target.name}.part")
     sums: dict[str, str] = {}
     try:
-        passages = in_order(dense)
+        passages = in_order(dense.all_passages())
         if len(passages) != manifest.passages:
             raise IndexCorruptError(
                 f"the vector index in {folder} holds {len(passages)} of {manifest.passages} passages; "

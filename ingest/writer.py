@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from ingest.documents import Document
 from retrieval import local_index, topics
 from retrieval.encoder import Encoder, Vectors
 from retrieval.errors import IndexCorruptError
-from retrieval.index import DenseIndex, PassageIndex, PassageWriter, load_chromadb
+from retrieval.index import DenseIndex, PassageWriter, load_chromadb
 from retrieval.lexical import LexicalIndex, load_bm25s, saved_ids
 from retrieval.manifest import Manifest, SourceRecord
 from retrieval.models import file_sha256
@@ -67,9 +69,13 @@ def write_generation(home: Store, encoder: Encoder, change: Change, *, fresh: bo
     live = None if fresh else home.current()
     folder = home.begin(copy=not fresh, encoder=encoder.fingerprint)
     try:
-        with VectorCache(home.path / "vectors.sqlite", encoder) as cache:
-            passages, questions = _write_dense(home.writer(folder), folder, cache, change, progress)
-        progress("write", 0, 1)
+        with VectorCache(home.path / "vectors.sqlite", encoder) as cache, closing(home.writer(folder)) as dense:
+            passages = _bring_in_step(dense, cache, change, progress)
+            progress("write", 0, 1)
+            records = {r.path: r for r in change.sources}
+            topics.build(passages, _stacked(dense, passages), records, change.areas).write(folder)
+            dense.save()
+            _, questions = dense.count()
         rows = write_lexical(folder, passages, live, {p.id for p in change.passages})
         _write_texts(folder / "texts", change)
         manifest = Manifest(
@@ -84,7 +90,7 @@ def write_generation(home: Store, encoder: Encoder, change: Change, *, fresh: bo
         )
         manifest.write(folder)
         verify(folder, manifest, rows)
-        seal(folder)
+        seal(folder, live=live)
         name = home.commit(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -93,29 +99,19 @@ def write_generation(home: Store, encoder: Encoder, change: Change, *, fresh: bo
     return Written(name, len(passages), cache.encoded)
 
 
-def _write_dense(
-    dense: PassageWriter, folder: Path, cache: VectorCache, change: Change, progress: Progress
-) -> tuple[list[Passage], int]:
-    """Bring the vectors in step and write the topics; return all passages in order and the count of questions."""
-    try:
-        for at in range(0, len(change.stale), 500):
-            dense.delete(dense.ids({"path": {"$in": list(change.stale[at : at + 500])}}))
-        _add(dense, cache, change.passages, progress)
-        passages = in_order(dense)
-        counts = dense.count()
-        if cache.crowded(sum(counts)):
-            cache.keep_only(encoded_texts(passages))
-        topics.build(passages, _stacked(dense, passages), {r.path: r for r in change.sources}, change.areas).write(
-            folder
+def _bring_in_step(dense: PassageWriter, cache: VectorCache, change: Change, progress: Progress) -> list[Passage]:
+    """Bring passages and vectors in step; return all passages in order."""
+    dense.delete_sources(change.stale)
+    _add(dense, cache, change.passages, progress)
+    passages = in_order(dense.all_passages())
+    count, questions = dense.count()
+    if count != len(passages):
+        raise IndexCorruptError(
+            f"the vector index counts {count} passages, holds {len(passages)}; the last generation stays live"
         )
-        if counts[0] != len(passages):
-            raise IndexCorruptError(
-                f"the vector index counts {counts[0]} passages, holds {len(passages)}; the last generation stays live"
-            )
-        dense.save()
-        return passages, counts[1]
-    finally:
-        dense.close()
+    if cache.crowded(count + questions):
+        cache.keep_only(encoded_texts(passages))
+    return passages
 
 
 def encoded_texts(passages: Sequence[Passage]) -> list[str]:
@@ -185,31 +181,31 @@ def write_lexical(
     return len(lexical)
 
 
-def rebuild_lexical(folder: Path, dense: PassageIndex) -> None:
+def rebuild_lexical(folder: Path, dense: DenseIndex) -> None:
     """Replace the lexical index of a generation by one made from its passages."""
     aside = folder / "lexical.new"
     shutil.rmtree(aside, ignore_errors=True)
-    write_lexical(aside, in_order(dense))
+    write_lexical(aside, in_order(dense.all_passages()))
     local_index.put_in_place(aside / "lexical", folder / "lexical")
     aside.rmdir()
     seal(folder, "lexical/")
 
 
-def rebuild_matrices(folder: Path, dense: DenseIndex) -> None:
-    """Replace the matrices of a generation by those made from what Chroma holds."""
-    local_index.write_matrices(folder, dense)
+def rebuild_replica(folder: Path, dense: DenseIndex) -> None:
+    """Replace the replica of a generation by those made from what Chroma holds."""
+    local_index.write_replica(folder, dense)
     seal(folder, f"{local_index.FOLDER}/")
 
 
-def rebuild_topics(folder: Path, dense: PassageIndex, manifest: Manifest) -> None:
+def rebuild_topics(folder: Path, dense: DenseIndex, manifest: Manifest) -> None:
     """Replace the topics of a generation by those made from its passages."""
-    passages = in_order(dense)
+    passages = in_order(dense.all_passages())
     areas = area_titles(sorted({Path(r.root) for r in manifest.sources}))
     topics.build(passages, _stacked(dense, passages), manifest.by_path(), areas).write(folder)
     seal(folder, topics.FILE_NAME)
 
 
-def _stacked(dense: PassageIndex, passages: Sequence[Passage]) -> Vectors:
+def _stacked(dense: DenseIndex | PassageWriter, passages: Sequence[Passage]) -> Vectors:
     """Return the vectors of passages `(n, dimensions)`."""
     vectors = dense.vectors([p.id for p in passages])
     return np.stack([vectors[p.id] for p in passages]) if passages else np.empty((0, 1), np.float32)
@@ -231,26 +227,46 @@ def damaged_files(folder: Path) -> list[str]:
     return sorted(name for name, digest in wanted.items() if found.get(name) != digest)
 
 
-def seal(folder: Path, part: str = "") -> None:
-    """Note the checksums of a generation's files, or of the part of it that was made anew."""
-    sums = folder / SEAL
-    old = json.loads(sums.read_text(encoding="ascii")) if part and sums.is_file() else {}
+def seal(folder: Path, part: str = "", live: Path | None = None) -> None:
+    """Note the checksums of a generation's files, or of the part of it that was made anew.
+
+    What is one file with the live generation's keeps the checksum noted there, so that damage
+    done since is not sealed as right.
+    """
+    old = _noted(folder) if part else {}
     kept = {name: digest for name, digest in old.items() if not name.startswith(part)}
-    new = {name: digest for name, digest in _checksums(folder).items() if name.startswith(part)}
-    sums.write_text(json.dumps(kept | new, indent=0), encoding="ascii")
+    shared = (
+        {name: digest for name, digest in _noted(live).items() if _is_one(folder / name, live / name)} if live else {}
+    )
+    new = _checksums(folder, part, shared)
+    (folder / SEAL).write_text(json.dumps(kept | new, indent=0), encoding="ascii")
 
 
-def _checksums(folder: Path) -> dict[str, str]:
+def _noted(folder: Path) -> dict[str, str]:
+    sums = folder / SEAL
+    return dict(json.loads(sums.read_text(encoding="ascii"))) if sums.is_file() else {}
+
+
+def _is_one(file: Path, other: Path) -> bool:
+    try:
+        return file.samefile(other)
+    except OSError:
+        return False
+
+
+def _checksums(folder: Path, part: str = "", known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Return the checksums of a generation's files, or of a part, by name; those that are known are not computed."""
     files = [
         folder / topics.FILE_NAME,
-        *(p for part in ("lexical", "texts", local_index.FOLDER) for p in sorted((folder / part).rglob("*"))),
+        *(p for sub in ("lexical", "texts", local_index.FOLDER) for p in sorted((folder / sub).rglob("*"))),
     ]
-    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files if path.is_file()}
+    names = {path.relative_to(folder).as_posix(): path for path in files if path.is_file()}
+    return {name: known.get(name) or file_sha256(path) for name, path in names.items() if name.startswith(part)}
 
 
-def in_order(dense: PassageIndex) -> list[Passage]:
-    """Return all passages in library order: by path, then by place."""
-    return sorted(dense.all_passages(), key=lambda p: (p.locator.path, p.locator.span, p.id))
+def in_order(passages: Iterable[Passage]) -> list[Passage]:
+    """Return passages in library order: by path, then by place."""
+    return sorted(passages, key=lambda p: (p.locator.path, p.locator.span, p.id))
 
 
 def _write_texts(folder: Path, change: Change) -> None:

@@ -16,3 +16,10 @@ def mapped(path: Path) -> NDArray[Any]:
     """
     array: NDArray[Any] = np.load(path, mmap_mode="r").view(np.ndarray)
     return array
+
+
+def mapped_bytes(path: Path) -> NDArray[np.uint8]:
+    """Map the bytes of a file; one of nothing cannot be mapped. Raises OSError where it is missing."""
+    if not path.stat().st_size:
+        return np.empty(0, np.uint8)
+    return np.memmap(path, np.uint8, mode="r").view(np.ndarray)

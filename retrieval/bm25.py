@@ -44,9 +44,13 @@ class Bm25:
         starts, lengths = postings.starts, postings.lengths
         weight = idf(np.diff(starts), postings.size)
         norm = K1 * (1 - B + B * lengths / max(lengths.mean(), 1e-9)) if postings.size else lengths
-        scores = weight[postings.tokens] * postings.counts / (postings.counts + norm[postings.rows])
+        scores = weight.astype(np.float32)[postings.tokens]
+        scores *= postings.counts
+        below = norm.astype(np.float32)[postings.rows]
+        below += postings.counts
+        scores /= below
         numbers = {token: number for number, token in enumerate(postings.vocabulary)}
-        return cls(numbers, starts.astype(np.int32), postings.rows, scores.astype(np.float32), postings.size)
+        return cls(numbers, starts.astype(np.int32), postings.rows, scores, postings.size)
 
     @classmethod
     def load(cls, folder: Path, size: int) -> Bm25:

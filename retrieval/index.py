@@ -3,7 +3,8 @@
 Two collections stand side by side: "passages" (one vector for every passage) and
 "questions" (one more for the bare question of each entry, under the id of the entry's
 first passage). A passage travels in its metadata, whole, so that ids lead to citations
-without a second store.
+without a second store; not as Chroma's document, whose full-text index nothing here asks and
+which doubles the file and the time to write it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -37,26 +38,47 @@ HNSW: Any = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef
 
 
 class PassageIndex(Protocol):
-    """The passages and vectors of one generation, wherever they are kept; the methods are those of DenseIndex."""
+    """The passages and vectors of one generation, wherever they are kept."""
 
     def close(self) -> None: ...
-    def count(self) -> tuple[int, int]: ...
-    def query(self, vector: NDArray[np.float32], k: int, where: Where | None = None) -> dict[str, float]: ...
-    def query_questions(self, vector: NDArray[np.float32], k: int) -> dict[str, float]: ...
-    def vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]: ...
-    def question_vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]: ...
-    def passages(self, ids: Sequence[str]) -> dict[str, Passage]: ...
-    def find(self, where: Where) -> list[Passage]: ...
-    def ids(self, where: Where | None = None) -> list[str]: ...
+
+    def count(self) -> tuple[int, int]:
+        """Return how many passage vectors and question vectors there are."""
+
+    def query(self, vector: NDArray[np.float32], k: int, where: Where | None = None) -> dict[str, float]:
+        """Return the cosine of the `k` passages nearest to a unit vector, by id."""
+
+    def query_questions(self, vector: NDArray[np.float32], k: int) -> dict[str, float]:
+        """Return the cosine of the `k` nearest bare questions, by the id of the entry's first passage."""
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return passage vectors by id; unknown ids are left out."""
+
+    def question_vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return question vectors by id; ids without a question of their own are left out."""
+
+    def passages(self, ids: Sequence[str]) -> dict[str, Passage]:
+        """Return passages by id; unknown ids are left out."""
+
+    def find(self, where: Where) -> list[Passage]:
+        """Return all passages that match, by id."""
+
+    def ids(self, where: Where | None = None) -> list[str]:
+        """Return the ids of all passages that match, sorted."""
+
     def all_passages(self) -> Iterator[Passage]: ...
 
 
-class PassageWriter(PassageIndex, Protocol):
+class PassageWriter(Protocol):
     """Those of the next generation, to be changed; `save` comes after the last change."""
 
+    def close(self) -> None: ...
+    def count(self) -> tuple[int, int]: ...
+    def vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]: ...
+    def all_passages(self) -> Iterator[Passage]: ...
     def add(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None: ...
     def add_questions(self, ids: Sequence[str], vectors: NDArray[np.float32]) -> None: ...
-    def delete(self, ids: Sequence[str]) -> None: ...
+    def delete_sources(self, paths: Collection[str]) -> None: ...
     def save(self) -> None: ...
 
 
@@ -100,7 +122,6 @@ class DenseIndex:
             self._passages.upsert(
                 ids=[p.id for p in part],
                 embeddings=vectors[start : start + _BATCH],
-                documents=[p.text for p in part],
                 metadatas=[to_metadata(p) for p in part],
             )
 
@@ -133,33 +154,15 @@ class DenseIndex:
         """Return question vectors by id; ids without a question of their own are left out."""
         return _vectors(self._questions, ids)
 
-    def passages(self, ids: Sequence[str]) -> dict[str, Passage]:
-        """Return passages by id; unknown ids are left out."""
-        found: dict[str, Passage] = {}
-        for start in range(0, len(ids), _PAGE):
-            rows = self._passages.get(ids=list(ids[start : start + _PAGE]), include=["documents", "metadatas"])
-            found.update(
-                (i, from_row(i, d, m))
-                for i, d, m in zip(rows["ids"], rows["documents"], rows["metadatas"], strict=True)
-            )
-        return found
-
-    def find(self, where: Where) -> list[Passage]:
-        """Return all passages that match, by id."""
-        return sorted(self._rows(where), key=lambda p: p.id)
-
     def ids(self, where: Where | None = None) -> list[str]:
         """Return the ids of all passages that match, sorted."""
         return sorted(i for rows in self._pages(where, []) for i in rows["ids"])
 
     def all_passages(self) -> Iterator[Passage]:
         """Yield every passage, in Chroma's order."""
-        return self._rows(None)
-
-    def _rows(self, where: Where | None) -> Iterator[Passage]:
-        for rows in self._pages(where, ["documents", "metadatas"]):
-            for row in zip(rows["ids"], rows["documents"], rows["metadatas"], strict=True):
-                yield from_row(*row)
+        for rows in self._pages(None, ["metadatas"]):
+            for id_, metadata in zip(rows["ids"], rows["metadatas"], strict=True):
+                yield from_json(id_, metadata["record"])
 
     def _pages(self, where: Where | None, include: list[str]) -> Iterator[Any]:
         return pages(self._passages, _PAGE, where=dict(where) if where else None, include=include)
@@ -278,10 +281,8 @@ def _vectors(table: _Table, ids: Sequence[str]) -> dict[str, NDArray[np.float32]
 
 
 def to_metadata(passage: Passage) -> dict[str, Any]:
-    """Flatten a passage: the fields that filters name stand on their own, the rest is one JSON record."""
-    record = asdict(replace(passage, text=""))
-    del record["id"], record["text"]
-    metadata: dict[str, Any] = {"kind": passage.kind, "path": passage.locator.path, "record": json.dumps(record)}
+    """Flatten a passage: the fields that filters name stand on their own, and the whole is one JSON record."""
+    metadata: dict[str, Any] = {"kind": passage.kind, "path": passage.locator.path, "record": to_json(passage)}
     if passage.topics:
         metadata["topics"] = list(passage.topics)
     if passage.entry:
@@ -291,20 +292,14 @@ def to_metadata(passage: Passage) -> dict[str, Any]:
 
 def to_json(passage: Passage) -> str:
     """Return all of a passage but its id, in ASCII."""
-    return json.dumps({"text": passage.text, **json.loads(to_metadata(passage)["record"])})
+    record = asdict(passage)
+    del record["id"]
+    return json.dumps(record)
 
 
 def from_json(id_: str, said: str) -> Passage:
     """Return the passage of an id from what `to_json` made of it."""
     record = json.loads(said)
-    return _passage(id_, record["text"], record)
-
-
-def from_row(id_: str, document: str, metadata: Mapping[str, Any]) -> Passage:
-    return _passage(id_, document, json.loads(metadata["record"]))
-
-
-def _passage(id_: str, text: str, record: Mapping[str, Any]) -> Passage:
     where, entry = record["locator"], record["entry"]
     locator = Locator(
         path=where["path"],
@@ -316,7 +311,7 @@ def _passage(id_: str, text: str, record: Mapping[str, Any]) -> Passage:
     )
     return Passage(
         id=id_,
-        text=text,
+        text=record["text"],
         context=record["context"],
         locator=locator,
         kind=record["kind"],

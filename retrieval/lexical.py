@@ -97,7 +97,7 @@ class LexicalIndex:
         order = {id_: row for row, id_ in enumerate(ids)}
         fresh = [id_ for id_ in ids if id_ in texts]
         places = np.array([order[id_] for id_ in fresh], dtype=np.int64)
-        made = [Postings.of([tokens(texts[id_]) for id_ in fresh]).moved(places, len(ids)) for tokens in (words, grams)]
+        parts = [[(Postings.of([tokens(texts[id_]) for id_ in fresh]), places)] for tokens in (words, grams)]
         if len(fresh) < len(ids):
             if old is None:
                 raise ValueError("texts are missing, and no older index is named")
@@ -105,10 +105,9 @@ class LexicalIndex:
             kept = np.array([-1 if id_ in texts else order.get(id_, -1) for id_ in known], dtype=np.int64)
             if np.count_nonzero(kept >= 0) + len(fresh) < len(ids):
                 raise IndexCorruptError(f"the lexical index at {old} lacks passages; run: prep doctor --fix")
-            made = [
-                part.joined(_load_postings(old / name, len(known)).moved(kept, len(ids)))
-                for part, name in zip(made, _FIELDS, strict=True)
-            ]
+            for part, name in zip(parts, _FIELDS, strict=True):
+                part.append((_load_postings(old / name, len(known)), kept))
+        made = [Postings.merged(part, len(ids)) for part in parts]
         return cls(np.array(ids, dtype="S32"), [Bm25.of(postings) for postings in made], made)
 
     def save(self, folder: Path) -> None:

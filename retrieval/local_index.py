@@ -1,138 +1,219 @@
-"""The passages of one generation on disk: Chroma's directory, and beside it the vectors as matrices.
+"""The passages of one generation on disk: Chroma's directory, and beside it a replica in files that open at once.
 
-Up to EXACT rows all cosines are computed, which is faster than a query of Chroma's HNSW graph
-and misses nothing; past that the graph finds the nearest. Single vectors come from the
-matrices at any size.
+Most questions need the replica alone: up to EXACT rows all cosines are computed, which is
+faster than a query of Chroma's HNSW graph and misses nothing, and passages are lines of a file.
+Chroma, whose import alone takes half a second, is opened by the first query that has a filter
+or more rows than that. A replica that is damaged is made anew from Chroma.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from retrieval.errors import IndexCorruptError
-from retrieval.index import DenseIndex, Where
+from retrieval.index import DenseIndex, Where, from_json, to_json
+from retrieval.lines import Lines, LinesWriter
 from retrieval.matrix import Matrix, MatrixWriter, Vectors
 from retrieval.types import Passage
 
-FOLDER = "vectors"
+FOLDER = "replica"
 EXACT = 50_000
-_AT_HAND = 5000  # passages, about 10 MB
-_PASSAGES, _QUESTIONS = "passages", "questions"
+_PASSAGES, _VECTORS, _QUESTIONS = "passages", "vectors", "questions"
 _CLOSE = 1e-6  # Chroma gives a vector back as it took it, but for rounding
 
 
-class LocalIndex(DenseIndex):
-    """A finished generation, for reading; one that was written before there were matrices is read from Chroma alone."""
+@dataclass(frozen=True, slots=True)
+class _Replica:
+    passages: Lines
+    vectors: Matrix
+    questions: Matrix
+
+    @classmethod
+    def load(cls, folder: Path) -> _Replica:
+        """Open the replica of a generation. Raises IndexCorruptError."""
+        try:
+            return cls(
+                Lines.load(folder / FOLDER / _PASSAGES),
+                Matrix.load(folder / FOLDER / _VECTORS),
+                Matrix.load(folder / FOLDER / _QUESTIONS),
+            )
+        except (OSError, ValueError) as error:
+            raise _damaged(folder, error) from error
+
+    @classmethod
+    def of(cls, dense: DenseIndex) -> _Replica:
+        """Copy what Chroma holds."""
+        passages = {p.id: _line(p) for p in dense.all_passages()}
+        ids = list(passages)
+        return cls(Lines.of(passages), Matrix.of(dense.vectors(ids)), Matrix.of(dense.question_vectors(ids)))
+
+
+class _ReplicaWriter:
+    """Changes to the replica of a generation."""
+
+    def __init__(self, old: _Replica) -> None:
+        self.passages = LinesWriter(old.passages)
+        self.vectors = MatrixWriter(old.vectors)
+        self.questions = MatrixWriter(old.questions)
+
+    def delete(self, ids: Collection[str]) -> None:
+        for rows in (self.passages, self.vectors, self.questions):
+            rows.delete(ids)
+
+    def save(self, folder: Path) -> tuple[int, int, int]:
+        """Write them to a folder; return how many passages, vectors and question vectors there are."""
+        # What is there may be linked to the files of the live generation, so it is never written into.
+        shutil.rmtree(folder, ignore_errors=True)
+        return (
+            self.passages.save(folder / _PASSAGES),
+            self.vectors.save(folder / _VECTORS),
+            self.questions.save(folder / _QUESTIONS),
+        )
+
+
+class LocalIndex:
+    """A finished generation, for reading."""
 
     def __init__(self, folder: Path) -> None:
-        self._matrix = _load(folder, _PASSAGES)
-        self._question_matrix = _load(folder, _QUESTIONS)
+        self._folder = folder
+        self._replica = _Replica.load(folder)
+        self._chroma: DenseIndex | None = None
+        self._opening = threading.Lock()
         self._matching: tuple[Where, list[str]] | None = None
-        self._at_hand: dict[str, Passage] = {}
-        super().__init__(folder / "chroma", reading=True)
+
+    def close(self) -> None:
+        with self._opening:
+            if self._chroma:
+                self._chroma.close()
+                self._chroma = None
+
+    def count(self) -> tuple[int, int]:
+        return len(self._replica.vectors), len(self._replica.questions)
 
     def query(self, vector: Vectors, k: int, where: Where | None = None) -> dict[str, float]:
         among = None if where is None else self.ids(where)
-        if self._matrix is None or len(self._matrix if among is None else among) > EXACT:
-            return super().query(vector, k, where)
-        return self._matrix.nearest(vector, k, among)
+        if len(self._replica.vectors if among is None else among) > EXACT:
+            return self._graph().query(vector, k, where)
+        return self._replica.vectors.nearest(vector, k, among)
 
     def query_questions(self, vector: Vectors, k: int) -> dict[str, float]:
-        if self._question_matrix is None or len(self._question_matrix) > EXACT:
-            return super().query_questions(vector, k)
-        return self._question_matrix.nearest(vector, k)
+        if len(self._replica.questions) > EXACT:
+            return self._graph().query_questions(vector, k)
+        return self._replica.questions.nearest(vector, k)
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vectors]:
-        return super().vectors(ids) if self._matrix is None else self._matrix.get(ids)
+        return self._replica.vectors.get(ids)
 
     def question_vectors(self, ids: Sequence[str]) -> dict[str, Vectors]:
-        return super().question_vectors(ids) if self._question_matrix is None else self._question_matrix.get(ids)
+        return self._replica.questions.get(ids)
 
     def passages(self, ids: Sequence[str]) -> dict[str, Passage]:
-        """Return passages by id; unknown ids are left out. What was read lately is not read again."""
-        if len(ids) > _AT_HAND:
-            return super().passages(ids)
-        missing = [id_ for id_ in ids if id_ not in self._at_hand]
-        if len(self._at_hand) + len(missing) > _AT_HAND:
-            self._at_hand, missing = {}, list(ids)
-        if missing:
-            self._at_hand |= super().passages(missing)
-        return {id_: self._at_hand[id_] for id_ in ids if id_ in self._at_hand}
+        return {p.id: p for p in _read(self._folder, self._replica.passages, ids)}
+
+    def find(self, where: Where) -> list[Passage]:
+        return list(self.passages(self.ids(where)).values())
 
     def ids(self, where: Where | None = None) -> list[str]:
         """Return the ids of all passages that match, sorted; for the last filter they are kept."""
         if where is None:
-            return super().ids()
+            return self._replica.passages.all_ids()
         if self._matching is None or self._matching[0] != where:
-            self._matching = where, super().ids(where)
+            self._matching = where, self._graph().ids(where)
         return self._matching[1]
 
+    def all_passages(self) -> Iterator[Passage]:
+        """Yield every passage, by id."""
+        return _read(self._folder, self._replica.passages)
 
-class LocalWriter(DenseIndex):
+    def _graph(self) -> DenseIndex:
+        """Return Chroma's index, opened now if need be. Raises IndexCorruptError where it lacks rows."""
+        with self._opening:
+            if self._chroma is None:
+                chroma = DenseIndex(self._folder / "chroma", reading=True)
+                if (held := chroma.count()) != self.count():
+                    chroma.close()
+                    raise IndexCorruptError(
+                        f"the vector index in {self._folder} holds {held[0]} of {self.count()[0]} passages; "
+                        "run: prep doctor --fix"
+                    )
+                self._chroma = chroma
+            return self._chroma
+
+
+class LocalWriter:
     """The next generation, for writing."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder / "chroma")
-        self._target = folder
-        rows, asked = _load(folder, _PASSAGES), _load(folder, _QUESTIONS)
-        ids = super().ids() if rows is None or asked is None else []
-        self._matrix = MatrixWriter(Matrix.of(super().vectors(ids)) if rows is None else rows)
-        self._question_matrix = MatrixWriter(Matrix.of(super().question_vectors(ids)) if asked is None else asked)
+        self._folder = folder
+        self._chroma = DenseIndex(folder / "chroma")
+        old = _Replica.load(folder) if (folder / FOLDER).is_dir() else _Replica.of(self._chroma)
+        self._passages = {p.id: p for p in _read(folder, old.passages)}
+        self._replica = _ReplicaWriter(old)
 
-    def add(self, passages: Sequence[Passage], vectors: Vectors) -> None:
-        super().add(passages, vectors)
-        self._matrix.put([p.id for p in passages], vectors)
+    def close(self) -> None:
+        self._chroma.close()
 
-    def add_questions(self, ids: Sequence[str], vectors: Vectors) -> None:
-        super().add_questions(ids, vectors)
-        self._question_matrix.put(ids, vectors)
-
-    def delete(self, ids: Sequence[str]) -> None:
-        super().delete(ids)
-        self._matrix.delete(ids)
-        self._question_matrix.delete(ids)
+    def count(self) -> tuple[int, int]:
+        return self._chroma.count()
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vectors]:
-        return self._matrix.get(ids)
+        return self._replica.vectors.get(ids)
 
-    def question_vectors(self, ids: Sequence[str]) -> dict[str, Vectors]:
-        return self._question_matrix.get(ids)
+    def all_passages(self) -> Iterator[Passage]:
+        return iter(self._passages.values())
+
+    def add(self, passages: Sequence[Passage], vectors: Vectors) -> None:
+        self._chroma.add(passages, vectors)
+        self._passages |= {p.id: p for p in passages}
+        ids = [p.id for p in passages]
+        self._replica.passages.put(ids, map(_line, passages))
+        self._replica.vectors.put(ids, vectors)
+
+    def add_questions(self, ids: Sequence[str], vectors: Vectors) -> None:
+        self._chroma.add_questions(ids, vectors)
+        self._replica.questions.put(ids, vectors)
+
+    def delete_sources(self, paths: Collection[str]) -> None:
+        """Remove the passages of these sources, and their question vectors."""
+        stale = set(paths)
+        gone = {id_ for id_, p in self._passages.items() if p.locator.path in stale}
+        self._chroma.delete(sorted(gone))
+        self._replica.delete(gone)
+        self._passages = {id_: p for id_, p in self._passages.items() if id_ not in gone}
 
     def save(self) -> None:
-        """Write the matrices. Raises IndexCorruptError where they do not hold as many vectors as Chroma."""
-        held = _save(self._target / FOLDER, self._matrix, self._question_matrix)
-        if (wanted := self.count()) != held:
+        """Write the replica. Raises IndexCorruptError where it does not hold as much as Chroma."""
+        held = self._replica.save(self._folder / FOLDER)
+        passages, questions = self.count()
+        if held != (passages, passages, questions):
             raise IndexCorruptError(
-                f"the vector index counts {wanted} passages and questions, its matrices {held}; the last generation "
-                "stays live; please report this"
+                f"the vector index counts {passages} passages and {questions} questions, its replica {held}; the last "
+                "generation stays live; please report this"
             )
 
 
-def write_matrices(folder: Path, dense: DenseIndex) -> None:
-    """Write the matrices of a generation anew from what Chroma holds."""
-    ids = dense.ids()
+def write_replica(folder: Path, dense: DenseIndex) -> None:
+    """Write the replica of a generation anew from what Chroma holds."""
     aside = folder / f"{FOLDER}.new"
-    _save(aside, MatrixWriter(Matrix.of(dense.vectors(ids))), MatrixWriter(Matrix.of(dense.question_vectors(ids))))
+    _ReplicaWriter(_Replica.of(dense)).save(aside)
     put_in_place(aside, folder / FOLDER)
 
 
-def matrices_agree(folder: Path, dense: DenseIndex) -> bool:
-    """Tell whether the matrices of a generation hold what Chroma holds; one without matrices has none to differ."""
-    ids = dense.ids()
-    for name, held in ((_PASSAGES, dense.vectors(ids)), (_QUESTIONS, dense.question_vectors(ids))):
-        matrix = _load(folder, name)
-        if matrix is None:
-            continue
-        found = matrix.get(list(held))
-        if not len(matrix) == len(found) == len(held):
-            return False
-        if not all(np.allclose(found[id_], vector, atol=_CLOSE) for id_, vector in held.items()):
-            return False
-    return True
+def replica_agrees(folder: Path, dense: DenseIndex) -> bool:
+    """Tell whether the replica of a generation holds what Chroma holds. Raises IndexCorruptError where it is gone."""
+    replica = _Replica.load(folder)
+    wanted = _Replica.of(dense)
+    ids = wanted.passages.all_ids()
+    return replica.passages.get(ids) == wanted.passages.get(ids) and all(
+        np.array_equal(mine.ids, held.ids) and (not len(held) or np.allclose(mine.vectors, held.vectors, atol=_CLOSE))
+        for mine, held in ((replica.vectors, wanted.vectors), (replica.questions, wanted.questions))
+    )
 
 
 def put_in_place(made: Path, target: Path) -> None:
@@ -145,19 +226,18 @@ def put_in_place(made: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _save(folder: Path, rows: MatrixWriter, question_rows: MatrixWriter) -> tuple[int, int]:
-    """Write both matrices; return how many rows each has."""
-    # What is there may be linked to the files of the live generation, so it is never written into.
-    shutil.rmtree(folder, ignore_errors=True)
-    return rows.save(folder / _PASSAGES), question_rows.save(folder / _QUESTIONS)
+def _line(passage: Passage) -> bytes:
+    return to_json(passage).encode("ascii")
 
 
-def _load(folder: Path, name: str) -> Matrix | None:
-    if not (folder / FOLDER / name).is_dir():
-        return None
+def _read(folder: Path, lines: Lines, ids: Sequence[str] | None = None) -> Iterator[Passage]:
+    """Yield the passages of some ids, or all; ids that are not there are left out. Raises IndexCorruptError."""
     try:
-        return Matrix.load(folder / FOLDER / name)
-    except (OSError, ValueError) as error:
-        raise IndexCorruptError(
-            f"the vectors at {folder / FOLDER} cannot be read ({error}); run: prep doctor --fix"
-        ) from error
+        for id_, line in lines.get(lines.all_ids() if ids is None else ids).items():
+            yield from_json(id_, line.decode("ascii"))
+    except (ValueError, LookupError, TypeError) as error:
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: Exception) -> IndexCorruptError:
+    return IndexCorruptError(f"the files at {folder / FOLDER} cannot be read ({error}); run: prep doctor --fix")

@@ -11,7 +11,7 @@ from typing import Any
 from retrieval.errors import IndexCorruptError
 from retrieval.types import EMBEDDED_TEXT_VERSION, Source, SourceKind
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "manifest.json"
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count, islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int32]
-Numbers = NDArray[np.integer]
+_Part = tuple[Ints, Ints, Ints]  # tokens, rows and counts
+
+_ROWS = 10_000  # rows counted at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,38 +32,28 @@ class Postings:
 
     @classmethod
     def of(cls, token_lists: Iterable[Iterable[str]]) -> Postings:
-        """Count the tokens of each row."""
+        """Count the tokens of each row, some rows at once, for a list of all tokens would take ten times the memory."""
         numbers: defaultdict[str, int] = defaultdict(count().__next__)
-        tokens: list[int] = []
-        lengths: list[int] = []
-        for row in token_lists:
-            before = len(tokens)
-            tokens.extend(map(numbers.__getitem__, row))
-            lengths.append(len(tokens) - before)
-        rows = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
-        pairs = np.array(tokens, dtype=np.int64) * max(1, len(lengths)) + rows
-        found, counts = np.unique(pairs, return_counts=True)
-        token, row_of = np.divmod(found, max(1, len(lengths)))
-        return _ordered(list(numbers), token, row_of, counts, len(lengths))
+        parts: list[_Part] = []
+        size = 0
+        rows = iter(token_lists)
+        while some := [[numbers[token] for token in row] for row in islice(rows, _ROWS)]:
+            parts.append(_counted(some, size))
+            size += len(some)
+        return _ordered(list(numbers), parts, size)
 
-    def moved(self, places: NDArray[np.int64], size: int) -> Postings:
-        """Return the same with row `i` at `places[i]` of `size` rows, left out where that is -1."""
-        rows = places[self.rows] if len(self.rows) else self.rows
-        kept = rows >= 0
-        return _ordered(self.vocabulary, self.tokens[kept], rows[kept], self.counts[kept], size)
-
-    def joined(self, other: Postings) -> Postings:
-        """Return both, of the same size, which hold different rows."""
-        vocabulary = list(dict.fromkeys([*self.vocabulary, *other.vocabulary]))
-        places = dict(zip(vocabulary, count()))
-        theirs = np.fromiter(map(places.__getitem__, other.vocabulary), np.int64, len(other.vocabulary))
-        return _ordered(
-            vocabulary,
-            np.concatenate([self.tokens, theirs[other.tokens]]),
-            np.concatenate([self.rows, other.rows]),
-            np.concatenate([self.counts, other.counts]),
-            self.size,
-        )
+    @classmethod
+    def merged(cls, parts: Sequence[tuple[Postings, NDArray[np.int64]]], size: int) -> Postings:
+        """Return parts as one of `size` rows: row `i` of a part goes to `places[i]`, and out where that is -1."""
+        vocabulary = list(dict.fromkeys(token for part, _ in parts for token in part.vocabulary))
+        numbers = dict(zip(vocabulary, count()))
+        moved: list[_Part] = []
+        for part, places in parts:
+            here = np.fromiter(map(numbers.__getitem__, part.vocabulary), np.int32, len(part.vocabulary))
+            rows = places.astype(np.int32)[part.rows] if len(part.rows) else part.rows
+            kept = rows >= 0
+            moved.append((here[part.tokens[kept]], rows[kept], part.counts[kept]))
+        return _ordered(vocabulary, moved, size)
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -74,25 +66,26 @@ class Postings:
         return np.bincount(self.rows, weights=self.counts, minlength=self.size).astype(np.float64)
 
 
-def _ordered(
-    vocabulary: list[str],
-    tokens: NDArray[np.integer],
-    rows: NDArray[np.integer],
-    counts: NDArray[np.integer],
-    size: int,
-) -> Postings:
-    """Number the tokens that are left by their order, and sort."""
-    used = np.unique(tokens)
-    names = [vocabulary[token] for token in used.tolist()]
-    order = sorted(range(len(names)), key=names.__getitem__)
-    numbers = np.empty(len(vocabulary), dtype=np.int64)
-    numbers[used[order]] = np.arange(len(order))
-    tokens = numbers[tokens]
-    by = np.argsort(tokens * max(1, size) + rows, kind="stable")
-    return Postings(
-        [names[i] for i in order],
-        tokens[by].astype(np.int32),
-        rows[by].astype(np.int32),
-        counts[by].astype(np.int32),
-        size,
-    )
+def _counted(rows: Sequence[Sequence[int]], first: int) -> _Part:
+    """Count the tokens of some rows, the first of which has the number `first`; ordered by token and then by row."""
+    lengths = [len(row) for row in rows]
+    tokens = np.fromiter(chain.from_iterable(rows), np.int64, sum(lengths))
+    pairs = tokens * len(rows) + np.repeat(np.arange(len(rows), dtype=np.int64), lengths)
+    found, counts = np.unique(pairs, return_counts=True)
+    token, row = np.divmod(found, len(rows))
+    return token.astype(np.int32), (row + first).astype(np.int32), counts.astype(np.int32)
+
+
+def _ordered(vocabulary: list[str], parts: list[_Part], size: int) -> Postings:
+    """Number the tokens that are left by their order, and sort; `parts` are taken over, to be free of them early."""
+    columns = [np.concatenate([part[n] for part in parts] or [np.empty(0, np.int32)]) for n in range(3)]
+    parts.clear()
+    held = np.bincount(columns[0], minlength=len(vocabulary)).tolist()
+    names = sorted(token for token, n in zip(vocabulary, held, strict=True) if n)
+    places = dict(zip(names, count()))
+    columns[0] = np.fromiter((places.get(token, -1) for token in vocabulary), np.int32, len(vocabulary))[columns[0]]
+    by = np.argsort(columns[0].astype(np.int64) * max(1, size) + columns[1], kind="stable")
+    for n in range(3):
+        columns[n] = columns[n][by]
+    tokens, rows, counts = columns
+    return Postings(names, tokens, rows, counts, size)

@@ -186,7 +186,7 @@ class Searcher:
             passages = self.dense.passages(part)
             for offset, id_ in enumerate(part):
                 passage = passages[id_]
-                tokens = frozenset(_TOKEN.findall(passage.text.casefold()))
+                tokens = _Tokens(passage.text)
                 twin = kept.twin(tokens)
                 if twin is not None and _may_fold(passage, hits[twin].passage):
                     hits[twin] = _folded(hits[twin], passage)
@@ -263,35 +263,40 @@ def _folded(hit: Hit, passage: Passage) -> Hit:
     return replace(hit, also=(*hit.also, other))
 
 
-class _Texts:
-    """Token sets, to find the first that is nearly the same as another.
+class _Tokens:
+    """The tokens of a text, `all` and the `first` of them.
 
     Sets whose Jaccard index reaches `_SAME` share one of the first tokens of each in one order
     (the prefix filter of Bayardo, Ma and Srikant, 2007), so that few have to be compared; fewest
     where rare tokens come first, and long ones are rare.
     """
 
+    def __init__(self, text: str) -> None:
+        self.all = frozenset(_TOKEN.findall(text.casefold()))
+        count = len(self.all)
+        self.first = sorted(sorted(self.all), key=len, reverse=True)[: count - ceil(_SAME * count) + 1]
+
+    def like(self, other: _Tokens) -> bool:
+        both = len(self.all & other.all)
+        return both >= _SAME * (len(self.all) + len(other.all) - both)
+
+
+class _Texts:
+    """Texts by their tokens, to find the first that is nearly the same as another."""
+
     def __init__(self) -> None:
-        self._sets: list[frozenset[str]] = []
+        self._texts: list[_Tokens] = []
         self._by_token: dict[str, list[int]] = defaultdict(list)
 
-    def add(self, tokens: frozenset[str]) -> None:
-        for token in self._prefix(tokens):
-            self._by_token[token].append(len(self._sets))
-        self._sets.append(tokens)
+    def add(self, text: _Tokens) -> None:
+        for token in text.first:
+            self._by_token[token].append(len(self._texts))
+        self._texts.append(text)
 
-    def twin(self, tokens: frozenset[str]) -> int | None:
-        """Return the number of the first set, as added, that is nearly the same."""
-        near = sorted({n for token in self._prefix(tokens) for n in self._by_token.get(token, ())})
-        return next((n for n in near if _alike(tokens, self._sets[n])), None)
-
-    def _prefix(self, tokens: frozenset[str]) -> list[str]:
-        return sorted(sorted(tokens), key=len, reverse=True)[: len(tokens) - ceil(_SAME * len(tokens)) + 1]
-
-
-def _alike(a: frozenset[str], b: frozenset[str]) -> bool:
-    both = len(a & b)
-    return both >= _SAME * (len(a) + len(b) - both)
+    def twin(self, text: _Tokens) -> int | None:
+        """Return the number of the first text, as added, that is nearly the same."""
+        near = sorted({n for token in text.first for n in self._by_token.get(token, ())})
+        return next((n for n in near if text.like(self._texts[n])), None)
 
 
 def _may_fold(passage: Passage, better: Passage) -> bool:

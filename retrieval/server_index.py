@@ -1,4 +1,4 @@
-"""The passages of one version of a library on a Chroma server, seen as `index.DenseIndex` shows those of a folder.
+"""The passages of one version of a library on a Chroma server, seen as those of a folder are.
 
 A record on the server is never changed: its id is the passage's id and a digest of all that
 the passage says. So versions stand beside each other in one collection, and which records a
@@ -10,10 +10,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,7 +123,7 @@ class ServerIndex:
                 self._passages.upsert(
                     ids=[named[n] for n in new],
                     embeddings=vectors[new],
-                    metadatas=[_row(passages[n]) for n in new],
+                    metadatas=[to_metadata(passages[n]) for n in new],
                 )
         self._cache.put((record, to_json(p)) for record, p in zip(named, passages, strict=True))
         for record, passage in zip(named, passages, strict=True):
@@ -138,9 +137,10 @@ class ServerIndex:
             if new:
                 self._questions.upsert(ids=[self._records[ids[n]] for n in new], embeddings=vectors[new])
 
-    def delete(self, ids: Sequence[str]) -> None:
-        for id_ in ids:
-            self._records.pop(id_, None)
+    def delete_sources(self, paths: Collection[str]) -> None:
+        """Leave the passages of these sources out of this version."""
+        gone = set(paths)
+        self._records = {id_: record for id_, record in self._records.items() if self._paths[record] not in gone}
 
     def query(self, vector: NDArray[np.float32], k: int, where: Where | None = None) -> dict[str, float]:
         """Return the cosine of the `k` passages nearest to a unit vector, by id."""
@@ -265,8 +265,3 @@ def record_id(passage: Passage) -> str:
     """Return the id of a passage's record: the passage's own, then a digest of all it says beside its text."""
     digest = hashlib.sha256(to_json(passage).encode()).hexdigest()[:12]
     return f"{passage.id}-{digest}" + (_QUESTION if passage.entry and passage.entry.part == 1 else "")
-
-
-def _row(passage: Passage) -> dict[str, Any]:
-    """Return what is kept of a passage: its whole record, text and all, and beside it what filters name."""
-    return {**to_metadata(passage), "record": to_json(passage)}

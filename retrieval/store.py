@@ -277,9 +277,10 @@ def link(source: str, target: str) -> str:
 
 
 def _flush_tree(folder: Path) -> None:
-    """Flush every file and folder, this one last; linked files, flushed before, cost next to nothing."""
+    """Flush every file and folder, this one last; but what is linked was flushed under its first name."""
     for path in folder.rglob("*"):
-        _flush(path)
+        if path.is_dir() or path.stat().st_nlink == 1:
+            _flush(path)
     _flush(folder)
 
 

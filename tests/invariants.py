@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from ingest.documents import Document
-from retrieval import Library
+from retrieval import Library, local_index
 from retrieval.encoder import Encoder
+from retrieval.index import DenseIndex
 from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
-from retrieval.store import Store
+from retrieval.store import Home, Store
 from retrieval.topics import TopicTree
 from retrieval.types import Answer, Hit, Passage, embedded_text
 
@@ -41,7 +42,7 @@ def check_passages(passages: Sequence[Passage], text: str, encoder: Encoder) -> 
 
 
 def check_generation(store: Store) -> None:
-    """Vectors = passages = lexical rows = what the manifest says, and ids are the same everywhere."""
+    """Vectors = passages = lexical rows = what the manifest says; ids are the same everywhere, the replica Chroma's."""
     folder = store.current()
     manifest = Manifest.read(folder)
     dense = store.dense(folder)
@@ -55,6 +56,13 @@ def check_generation(store: Store) -> None:
         assert len(dense.question_vectors(ids)) == manifest.questions
     finally:
         dense.close()
+    if isinstance(store, Home):
+        chroma = DenseIndex(folder / "chroma", reading=True)
+        try:
+            assert chroma.ids() == ids
+            assert local_index.replica_agrees(folder, chroma)
+        finally:
+            chroma.close()
 
 
 def check_hits(hits: Sequence[Hit]) -> None:

@@ -100,7 +100,17 @@ def test_ingest_ask_search_topics_related_status(prep: Prep, notes: Path, tmp_pa
 def test_a_question_loads_no_more_than_it_needs(prep: Prep, home: Home, notes: Path) -> None:
     """This test ensures a fast start: what trains, reads files, traces or computes at large is not even imported."""
     prep("ingest", notes)
-    heavy = ["torch", "sentence_transformers", "transformers", "scipy", "bm25s", "grpc", "pypdf", "streamlit"]
+    heavy = [
+        "torch",
+        "sentence_transformers",
+        "transformers",
+        "scipy",
+        "bm25s",
+        "grpc",
+        "pypdf",
+        "streamlit",
+        "chromadb",
+    ]
     code = (
         "import sys; from ui.cli import app\n"
         "app(['ask', 'what is dropout'], standalone_mode=False)\n"

@@ -1,9 +1,9 @@
 """A library on a Chroma server under load: `python -m evals.bench.load [SECONDS] [PASSAGES] [PEOPLE]`.
 
-Starts `chroma run` on loopback, writes that many synthetic passages (random words, random unit
-vectors, so that nothing is embedded), opens the library in two processes, each of which lets one
-question in at a time as the app does, and has so many people ask: a question, the answer, a pause
-of one to five seconds. Reports errors, the times people waited, and the memory of every process.
+Starts `chroma run` on loopback, writes that many made-up passages with random unit vectors (the
+worst case of HNSW), opens the library in two processes, each of which lets one question in at a
+time as the app does, and has so many people ask: a question, the answer, a pause of one to five
+seconds. Reports errors, the times people waited, and the memory of every process.
 """
 
 from __future__ import annotations
@@ -26,25 +26,18 @@ from typing import Any
 
 import numpy as np
 
+from evals.bench.made import MadeUp, Vectors
 from evals.bench.processes import memory_mb
-from ingest.documents import Document
-from ingest.writer import Change, encoded_texts, write_generation
 from retrieval import Library
-from retrieval.encoder import Encoder, open_encoder
+from retrieval.encoder import open_encoder
 from retrieval.errors import PrepdeskError
 from retrieval.library import quiet
-from retrieval.manifest import SourceRecord, sort_records
 from retrieval.models import DEFAULT_MODEL
 from retrieval.server import Address
 from retrieval.server_store import ServerStore
-from retrieval.types import Locator, Passage, passage_id
-from retrieval.vectors import VectorCache
 
 _READERS = 2
-_EACH = 10  # passages of a source
-_LENGTH = 150  # words of a passage
 _PAUSE = (1.0, 5.0)  # seconds between an answer and the next question
-_ENDS = ("ra", "len", "dor", "mis", "tan", "vek", "sol", "pim", "gar", "nut")
 _CHROMA = "import sys; from chromadb.cli.cli import app; sys.argv[0] = 'chroma'; app()"
 
 
@@ -54,32 +47,6 @@ class Counts:
 
     waited: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
-
-
-def fill(store: ServerStore, encoder: Encoder, count: int, chance: random.Random) -> None:
-    """Write a library of `count` passages, ten to a source."""
-    words = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in ("a", "e", "io", "u") for c in _ENDS]
-    vectors = np.random.default_rng(1).standard_normal((count, encoder.dimensions), dtype=np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    passages: list[Passage] = []
-    records: list[SourceRecord] = []
-    texts: dict[str, Document] = {}
-    for n in range(count // _EACH):
-        path, title = f"notes/note-{n:06}.md", f"Note {n}"
-        parts = [" ".join(chance.choices(words, k=_LENGTH)) for _ in range(_EACH)]
-        text, start = "\n".join(parts), 0
-        for part in parts:
-            span = (start, start + len(part))
-            start = span[1] + 1
-            passages.append(Passage(passage_id(path, span, part), part, title, Locator(path, title, span), "prose"))
-        sha = f"{n:064x}"[::-1]
-        record = SourceRecord("/notes", f"/{path}", path, sha, len(text), 0, title, "notes", _EACH, sha)
-        records.append(record)
-        texts[record.text_name] = Document(text, title, "notes")
-    with store.writing(), VectorCache(store.path / "vectors.sqlite", encoder) as cache:
-        cache.put(encoded_texts(passages), list(vectors))
-        change = Change(sort_records(records), passages, texts)
-        write_generation(store, encoder, change, fresh=True, progress=lambda *_: None)
 
 
 def read(url: str, home: str, encoders: str) -> None:
@@ -111,7 +78,9 @@ def read(url: str, home: str, encoders: str) -> None:
     asyncio.run(run())
 
 
-async def ask_for(seconds: float, ports: list[int], people: int, watched: dict[str, int]) -> tuple[Counts, list[str]]:
+async def ask_for(
+    seconds: float, ports: list[int], people: int, watched: dict[str, int], words: list[str]
+) -> tuple[Counts, list[str]]:
     """Let the people ask; return what they met, and the memory of the processes ten times over the run."""
     counts, memory = Counts(), []
     end = time.monotonic() + seconds
@@ -121,7 +90,7 @@ async def ask_for(seconds: float, ports: list[int], people: int, watched: dict[s
         reader, writer = await asyncio.open_connection("127.0.0.1", ports[n % len(ports)])
         await asyncio.sleep(chance.uniform(0, _PAUSE[1]))
         while time.monotonic() < end:
-            question = f"what does {' '.join(chance.choices(_ENDS, k=3))} do in note {chance.randrange(1000)}"
+            question = f"what does {' '.join(chance.choices(words, k=3))} do in note {chance.randrange(1000)}"
             began = time.monotonic()
             writer.write(question.encode() + b"\n")
             said = json.loads(await reader.readline())
@@ -165,7 +134,8 @@ def _measure(base: Path, seconds: int, count: int, people: int) -> None:
         store = ServerStore(Address(url), base / "writer", encoders_at=base / "encoders")
         encoder = open_encoder(DEFAULT_MODEL, store.encoders)
         began = time.monotonic()
-        fill(store, encoder, count, random.Random(1))
+        made = MadeUp(count)
+        made.write(store, encoder, _random_vectors(count, encoder.dimensions))
         print(f"written: {count} passages in {time.monotonic() - began:.0f} s", flush=True)
         ports = []
         for n in range(_READERS):
@@ -181,7 +151,7 @@ def _measure(base: Path, seconds: int, count: int, people: int) -> None:
             took = time.monotonic() - began
             print(f"reader {n} ready in {took:.1f} s, {computed} s of computing, from nothing", flush=True)
         watched = {"server": processes[0].pid, **{f"reader {n}": p.pid for n, p in enumerate(processes[1:])}}
-        counts, memory = asyncio.run(ask_for(seconds, ports, people, watched))
+        counts, memory = asyncio.run(ask_for(seconds, ports, people, watched, made.words))
         print("\n".join(memory))
         print(f"{len(counts.waited)} answers to {people} people in {seconds} s, {counts.errors.total()} errors")
         print(*(f"{n} x {error}" for error, n in counts.errors.most_common(5)), sep="\n")
@@ -191,6 +161,12 @@ def _measure(base: Path, seconds: int, count: int, people: int) -> None:
         for process in processes:
             process.kill()
             process.wait()
+
+
+def _random_vectors(count: int, dimensions: int) -> Vectors:
+    vectors = np.random.default_rng(1).standard_normal((count, dimensions), dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
 
 
 def _free_port() -> int:

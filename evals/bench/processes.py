@@ -1,13 +1,36 @@
-"""Commands run as a person runs them: time from start to exit, and the peak of memory."""
+"""Commands run as a person runs them, ours and the peers': time from start to exit, and the peak of memory."""
 
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+
+from ingest.bundled import bundled_corpus
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where to work, with which Python the peers run (none: leave them out), how often, and at which sizes."""
+
+    folder: Path
+    peers: str | None
+    times: int
+    sizes: tuple[int, ...]
+
+    @property
+    def guides(self) -> Path:
+        return bundled_corpus() / "guides"
+
+    def prep(self, *arguments: str, home: str) -> list[str]:
+        return [sys.executable, "-m", "ui.cli", *arguments, "--index", str(self.folder / home)]
+
+    def peer(self, *arguments: str) -> list[str]:
+        return [self.peers or "", "-m", "evals.bench.peers", *arguments]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from retrieval import Library
 from retrieval.errors import IndexCorruptError
 from retrieval.index import DenseIndex
 from retrieval.manifest import Manifest
+from retrieval.search import Filters
 from retrieval.store import Home
 from tests.invariants import check_generation, check_same_state, state_of
 
@@ -36,8 +37,9 @@ def sound(home: Home, ingest_notes: Ingest) -> Home:
     [
         ("lexical/ids.npy", "lexical index", "built anew from 4 passages"),
         ("lexical/words/data.csc.index.npy", "lexical index", "built anew from 4 passages"),
-        ("vectors/passages/vectors.npy", "matrices", "made anew from the vector index"),
-        ("vectors/questions/ids.npy", "matrices", "made anew from the vector index"),
+        ("replica/vectors/vectors.npy", "replica", "made anew from the vector index"),
+        ("replica/questions/ids.npy", "replica", "made anew from the vector index"),
+        ("replica/passages/lines.jsonl", "replica", "made anew from the vector index"),
         ("topics.json", "topics", "made anew"),
         ("texts", "texts", "2 files read again into generation 000002, 0 texts embedded"),
         ("chroma/chroma.sqlite3", "vectors", "2 files read again into generation 000002, 0 texts embedded"),
@@ -112,6 +114,6 @@ def test_a_page_that_cannot_be_read_is_one_sentence(sound: Home, ingest_notes: I
     content[8 * 4096 :] = bytes(len(content) - 8 * 4096)
     file.write_bytes(content)
     with pytest.raises(IndexCorruptError, match="prep doctor --fix"), Library(sound) as library:
-        library.search("dropout")
+        library.search("dropout", filters=Filters(kinds=("prose",)))
     assert wrong(sound, fix=True)["vectors"].fixed
     assert wrong(sound) == {}

@@ -15,6 +15,7 @@ from ingest.pipeline import ingest
 from ingest.transfer import export_library, import_library
 from retrieval import Library
 from retrieval.errors import IndexCorruptError, QueryError, ReadError
+from retrieval.lines import Lines, LinesWriter
 from retrieval.server_store import ServerStore
 from retrieval.store import Home
 from tests.invariants import check_generation, check_same_state, state_of
@@ -154,10 +155,13 @@ def test_a_place_that_is_no_file_is_told(exported: Path, home: Home, tmp_path: P
 
 
 def test_a_library_that_lost_its_passages_is_not_exported(exported: Path, home: Home) -> None:
-    """This test ensures that a backup is never replaced by an empty one."""
+    """This test ensures that a backup is never replaced by one with less in it."""
     before = exported.read_bytes()
-    shutil.rmtree(home.current() / "chroma")
-    (home.current() / "chroma").mkdir()
-    with pytest.raises(IndexCorruptError, match="0 of 4 passages"):
+    lines = home.current() / "replica" / "passages"
+    writer = LinesWriter(Lines.load(lines))
+    writer.delete(writer.all_ids()[:1])
+    shutil.rmtree(lines)
+    writer.save(lines)
+    with pytest.raises(IndexCorruptError, match="3 of 4 passages"):
         export_library(home, exported)
     assert exported.read_bytes() == before

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ingest.pipeline import ingest
 from retrieval import Library
-from retrieval.search import _Texts, settle
+from retrieval.search import _Texts, _Tokens, settle
 from retrieval.store import Home
 from retrieval.types import Hit, Locator, Passage, Scores
 from tests.invariants import check_hits
@@ -98,8 +98,9 @@ def test_the_prefix_filter_loses_no_twin(texts: list[frozenset[str]]) -> None:
     kept = _Texts()
     for n, tokens in enumerate(texts):
         alike = (i for i, other in enumerate(texts[:n]) if tokens and len(tokens & other) >= 0.9 * len(tokens | other))
-        assert kept.twin(tokens) == next(alike, None)
-        kept.add(tokens)
+        text = _Tokens(" ".join(tokens))
+        assert kept.twin(text) == next(alike, None)
+        kept.add(text)
 
 
 def test_a_score_is_the_sum_of_its_parts(terms: Library) -> None:

@@ -1,4 +1,4 @@
-"""Vectors as arrays on disk: exact search, single rows, and changes."""
+"""The replica of a generation: exact search, single rows, lines, and changes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingest.doctor import examine
 from ingest.pipeline import ingest
 from retrieval import local_index
-from retrieval.index import DenseIndex
+from retrieval.errors import IndexCorruptError
 from retrieval.library import Library
-from retrieval.local_index import LocalIndex
+from retrieval.lines import Lines, LinesWriter
 from retrieval.matrix import Matrix, MatrixWriter, Vectors
 from retrieval.store import Home
 from tests.invariants import check_generation, check_same_state, state_of
@@ -69,42 +71,58 @@ def test_nothing_is_a_matrix_too(tmp_path: Path) -> None:
     assert (len(empty), empty.get(["a"]), empty.nearest(unit(1, 0), 3)) == (0, {}, {})
 
 
+@given(
+    st.dictionaries(st.text("abc", min_size=1), st.binary().map(lambda b: b.replace(b"\n", b" "))),
+    st.dictionaries(st.text("abc", min_size=1), st.binary(max_size=5).map(lambda b: b.replace(b"\n", b" "))),
+    st.sets(st.text("abc", min_size=1)),
+)
+def test_lines_are_what_the_last_change_says(
+    tmp_path_factory: pytest.TempPathFactory, old: dict[str, bytes], new: dict[str, bytes], gone: set[str]
+) -> None:
+    """This test ensures that lines of any content and length come back under their ids, from memory and from disk."""
+    folder = tmp_path_factory.mktemp("lines")
+    writer = LinesWriter(Lines.of(old))
+    writer.delete(gone)
+    writer.put(list(new), new.values())
+    wanted = {id_: line for id_, line in old.items() if id_ not in gone} | new
+    assert writer.get(writer.all_ids()) == wanted
+    assert writer.save(folder / "lines") == len(wanted)
+    lines = Lines.load(folder / "lines")
+    assert lines.get([*old, *new, ""]) == {id_: wanted[id_] for id_ in [*old, *new] if id_ in wanted}
+    assert (folder / "lines" / "lines.jsonl").read_bytes() == b"".join(wanted[i] + b"\n" for i in sorted(wanted))
+
+
 def test_exact_search_and_the_graph_agree(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     """This test ensures that the same passages are found by both, with a filter and without."""
     vector = library.searcher.encoder.encode_query("why is accuracy misleading on imbalanced data")
-    dense = LocalIndex(library.folder)
+    dense = library.searcher.dense
     ways = []
     for most in (0, 1000):
         monkeypatch.setattr(local_index, "EXACT", most)
         ways.append(
             (dense.query(vector, 3), dense.query(vector, 3, {"kind": "prose"}), dense.query_questions(vector, 2))
         )
-    dense.close()
     for graph, exact in zip(*ways, strict=True):
         assert list(graph) == list(exact)
         assert graph == pytest.approx(exact, abs=1e-5)
 
 
-def test_a_generation_without_matrices_is_read_and_goes_on(home: Home, notes: Path) -> None:
-    """This test ensures that a library of an earlier version answers, and that its next generation is whole."""
+def test_a_lost_replica_is_told_and_mended(home: Home, notes: Path) -> None:
+    """This test ensures that the doctor makes it anew from Chroma, and that an ingest goes on from there."""
     ingest(home, [notes])
+    before = state_of(home)
     shutil.rmtree(home.current() / local_index.FOLDER)
-    (home.current() / "checksums.json").unlink()
-    with Library(home) as library:
-        assert library.ask("Why is accuracy misleading on imbalanced data?").answered
+    with Library(home) as library, pytest.raises(IndexCorruptError, match="prep doctor --fix"):
+        library.search("dropout")
+    assert [f.check for f in examine(home, fix=True) if f.fixed] == ["replica"]
+    check_same_state(state_of(home), before)
     (notes / "more.md").write_text("# More\n\nDropout zeroes units at random during training.\n")
     ingest(home, [notes])
     check_generation(home)
-    found = state_of(home)
-    ingest(home, [notes], rebuild=True)
-    check_same_state(found, state_of(home))
-    dense = DenseIndex(home.current() / "chroma", reading=True)
-    assert local_index.matrices_agree(home.current(), dense)
-    dense.close()
 
 
 def test_the_doctor_leaves_notes_without_questions_searchable(home: Home, tmp_path: Path) -> None:
-    """This test ensures that matrices made anew are of use where there is no question entry to have a vector."""
+    """This test ensures that a replica made anew is of use where there is no question entry to have a vector."""
     (tmp_path / "plain.md").write_text("# Dropout\n\nDropout zeroes units at random during training.\n")
     ingest(home, [tmp_path / "plain.md"])
     shutil.rmtree(home.current() / local_index.FOLDER)
