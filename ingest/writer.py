@@ -6,7 +6,6 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -69,13 +68,9 @@ def write_generation(home: Store, encoder: Encoder, change: Change, *, fresh: bo
     live = None if fresh else home.current()
     folder = home.begin(copy=not fresh, encoder=encoder.fingerprint)
     try:
-        with VectorCache(home.path / "vectors.sqlite", encoder) as cache, closing(home.writer(folder)) as dense:
-            passages = _bring_in_step(dense, cache, change, progress)
-            progress("write", 0, 1)
-            records = {r.path: r for r in change.sources}
-            topics.build(passages, _stacked(dense, passages), records, change.areas).write(folder)
-            dense.save()
-            _, questions = dense.count()
+        with VectorCache(home.path / "vectors.sqlite", encoder) as cache:
+            passages, questions = _write_dense(home.writer(folder), folder, cache, change, progress)
+        progress("write", 0, 1)
         rows = write_lexical(folder, passages, live, {p.id for p in change.passages})
         _write_texts(folder / "texts", change)
         manifest = Manifest(
@@ -99,19 +94,27 @@ def write_generation(home: Store, encoder: Encoder, change: Change, *, fresh: bo
     return Written(name, len(passages), cache.encoded)
 
 
-def _bring_in_step(dense: PassageWriter, cache: VectorCache, change: Change, progress: Progress) -> list[Passage]:
-    """Bring passages and vectors in step; return all passages in order."""
-    dense.delete_sources(change.stale)
-    _add(dense, cache, change.passages, progress)
-    passages = in_order(dense.all_passages())
-    count, questions = dense.count()
-    if count != len(passages):
-        raise IndexCorruptError(
-            f"the vector index counts {count} passages, holds {len(passages)}; the last generation stays live"
-        )
-    if cache.crowded(count + questions):
-        cache.keep_only(encoded_texts(passages))
-    return passages
+def _write_dense(
+    dense: PassageWriter, folder: Path, cache: VectorCache, change: Change, progress: Progress
+) -> tuple[list[Passage], int]:
+    """Bring the vectors in step and write the topics; return all passages in order and the count of questions."""
+    try:
+        dense.delete_sources(change.stale)
+        _add(dense, cache, change.passages, progress)
+        passages = in_order(dense.all_passages())
+        count, questions = dense.count()
+        if count != len(passages):
+            raise IndexCorruptError(
+                f"the vector index counts {count} passages, holds {len(passages)}; the last generation stays live"
+            )
+        if cache.crowded(count + questions):
+            cache.keep_only(encoded_texts(passages))
+        records = {r.path: r for r in change.sources}
+        topics.build(passages, _stacked(dense, passages), records, change.areas).write(folder)
+        dense.save()
+        return passages, questions
+    finally:
+        dense.close()
 
 
 def encoded_texts(passages: Sequence[Passage]) -> list[str]:

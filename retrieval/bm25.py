@@ -41,16 +41,16 @@ class Bm25:
 
         Lucene (Kamphuis et al., 2020): ln(1 + (N - n + 0.5) / (n + 0.5)) tf / (tf + k1 (1 - b + b l / mean l)).
         """
-        starts, lengths = postings.starts, postings.lengths
-        weight = idf(np.diff(starts), postings.size)
+        held, lengths = np.diff(postings.starts), postings.lengths
+        weight = idf(held, postings.size)
         norm = K1 * (1 - B + B * lengths / max(lengths.mean(), 1e-9)) if postings.size else lengths
-        scores = weight.astype(np.float32)[postings.tokens]
+        scores = np.repeat(weight.astype(np.float32), held)
         scores *= postings.counts
         below = norm.astype(np.float32)[postings.rows]
         below += postings.counts
         scores /= below
         numbers = {token: number for number, token in enumerate(postings.vocabulary)}
-        return cls(numbers, starts.astype(np.int32), postings.rows, scores, postings.size)
+        return cls(numbers, postings.starts.astype(np.int32), postings.rows, scores, postings.size)
 
     @classmethod
     def load(cls, folder: Path, size: int) -> Bm25:

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -30,11 +31,14 @@ from retrieval.types import Entry, Locator, Passage
 Where = Mapping[str, Any]
 
 _BATCH = 1000
+_SYNC = 1000  # rows after which Chroma writes its graph; those since are added to it again at every start
+_MANY = 20_000  # rows
+_WRITES = 20  # of the graph while many rows come
 _START = 2**18  # bytes written to see whether there is room
 _FULL = 8 * 2**20  # bytes free; less than the index asks for at once
 _PAGE = 10_000  # past about 32,000 rows a single get fails with "too many SQL variables"
 # Set so that recall@50 against exact search stays over 0.99 at 100,000 passages.
-HNSW: Any = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
+HNSW: Any = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200, "sync_threshold": _SYNC}
 
 
 class PassageIndex(Protocol):
@@ -117,19 +121,16 @@ class DenseIndex:
 
     def add(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None:
         """Add passages with unit vectors `(n, dimensions)`; a known id is replaced."""
-        for start in range(0, len(passages), _BATCH):
-            part = passages[start : start + _BATCH]
+        for rows in self._passages.parts(len(passages)):
+            part = passages[rows]
             self._passages.upsert(
-                ids=[p.id for p in part],
-                embeddings=vectors[start : start + _BATCH],
-                metadatas=[to_metadata(p) for p in part],
+                ids=[p.id for p in part], embeddings=vectors[rows], metadatas=[to_metadata(p) for p in part]
             )
 
     def add_questions(self, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Add the vectors of bare questions under the ids of their entries' first passages."""
-        for start in range(0, len(ids), _BATCH):
-            part = list(ids[start : start + _BATCH])
-            self._questions.upsert(ids=part, embeddings=vectors[start : start + _BATCH])
+        for rows in self._questions.parts(len(ids)):
+            self._questions.upsert(ids=list(ids[rows]), embeddings=vectors[rows])
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove passages and their question vectors; unknown ids are passed over."""
@@ -178,6 +179,24 @@ class _Table:
     def count(self) -> int:
         with _told(self._folder, "read"):
             return int(self._collection.count())
+
+    def parts(self, count: int) -> Iterator[slice]:
+        """Yield the parts in which to write so many rows.
+
+        Chroma writes its whole graph anew after every so many rows, which for a large library is most
+        of its time; so where many come it does so a few times, the last time with the last of them.
+        """
+        if count <= _MANY:
+            yield from (slice(start, min(count, start + _BATCH)) for start in range(0, count, _BATCH))
+            return
+        self._write_graph_after(count // _WRITES)
+        parts = _WRITES * ceil(count / _WRITES / _BATCH)
+        yield from (slice(n * count // parts, (n + 1) * count // parts) for n in range(parts))
+        self._write_graph_after(_SYNC)
+
+    def _write_graph_after(self, rows: int) -> None:
+        with _told(self._folder, "written"):
+            self._collection.modify(configuration={"hnsw": {"sync_threshold": rows}})
 
     def get(self, **arguments: Any) -> Any:
         with _told(self._folder, "read"):

@@ -94,20 +94,21 @@ class LexicalIndex:
 
         Raises IndexCorruptError where the old one lacks them too.
         """
-        order = {id_: row for row, id_ in enumerate(ids)}
         fresh = [id_ for id_ in ids if id_ in texts]
-        places = np.array([order[id_] for id_ in fresh], dtype=np.int64)
-        parts = [[(Postings.of([tokens(texts[id_]) for id_ in fresh]), places)] for tokens in (words, grams)]
+        made = [Postings.of(tokens(texts[id_]) for id_ in fresh) for tokens in (words, grams)]
         if len(fresh) < len(ids):
             if old is None:
                 raise ValueError("texts are missing, and no older index is named")
+            order = {id_: row for row, id_ in enumerate(ids)}
+            places = np.array([order[id_] for id_ in fresh], dtype=np.int32)
             known = saved_ids(old)
-            kept = np.array([-1 if id_ in texts else order.get(id_, -1) for id_ in known], dtype=np.int64)
+            kept = np.array([-1 if id_ in texts else order.get(id_, -1) for id_ in known], dtype=np.int32)
             if np.count_nonzero(kept >= 0) + len(fresh) < len(ids):
                 raise IndexCorruptError(f"the lexical index at {old} lacks passages; run: prep doctor --fix")
-            for part, name in zip(parts, _FIELDS, strict=True):
-                part.append((_load_postings(old / name, len(known)), kept))
-        made = [Postings.merged(part, len(ids)) for part in parts]
+            made = [
+                Postings.merged([(new, places), (_load_postings(old / name, len(known)), kept)], len(ids))
+                for new, name in zip(made, _FIELDS, strict=True)
+            ]
         return cls(np.array(ids, dtype="S32"), [Bm25.of(postings) for postings in made], made)
 
     def save(self, folder: Path) -> None:
@@ -158,15 +159,10 @@ def saved_ids(folder: Path) -> list[str]:
 
 
 def _load_postings(folder: Path, size: int) -> Postings:
-    starts = np.load(folder / "indptr.csc.index.npy")
-    tokens = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
     vocabulary = json.loads((folder / "vocab.index.json").read_text(encoding="utf-8"))
+    starts, rows = (mapped(folder / f"{name}.csc.index.npy") for name in ("indptr", "indices"))
     return Postings(
-        sorted(vocabulary, key=vocabulary.__getitem__),
-        tokens,
-        np.load(folder / "indices.csc.index.npy"),
-        np.load(folder / _COUNTS),
-        size,
+        sorted(vocabulary, key=vocabulary.__getitem__), starts.astype(np.int64), rows, mapped(folder / _COUNTS), size
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, islice
 
@@ -11,81 +10,102 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int32]
-_Part = tuple[Ints, Ints, Ints]  # tokens, rows and counts
 
-_ROWS = 10_000  # rows counted at once
+_ROWS = 10_000  # counted at once
+_POSTINGS = 4_000_000  # merged at once
 
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """Aligned arrays, ordered by token and then by row: row `rows[i]` of `size` holds `tokens[i]` `counts[i]` times.
+    """Token `t` of `vocabulary` stands `counts[i]` times in row `rows[i]` of `size`, for `i` from `starts[t]` up to
+    `starts[t + 1]`, rows ascending.
 
-    A token is a place in `vocabulary`, which is sorted and has no token without a row, so
-    that the same rows give the same arrays however they came about.
+    The vocabulary is sorted and has no token without a row, so that the same rows give the same
+    arrays however they came about.
     """
 
     vocabulary: list[str]
-    tokens: Ints
+    starts: NDArray[np.int64]
     rows: Ints
     counts: Ints
     size: int
 
     @classmethod
-    def of(cls, token_lists: Iterable[Iterable[str]]) -> Postings:
-        """Count the tokens of each row, some rows at once, for a list of all tokens would take ten times the memory."""
-        numbers: defaultdict[str, int] = defaultdict(count().__next__)
-        parts: list[_Part] = []
+    def of(cls, token_lists: Iterable[Sequence[str]]) -> Postings:
+        """Count the tokens of each row, some rows at once: a list of all tokens would take ten times the memory."""
+        parts: list[tuple[Postings, Ints]] = []
         size = 0
         rows = iter(token_lists)
-        while some := [[numbers[token] for token in row] for row in islice(rows, _ROWS)]:
-            parts.append(_counted(some, size))
+        while some := list(islice(rows, _ROWS)):
+            parts.append((_counted(some), np.arange(size, size + len(some), dtype=np.int32)))
             size += len(some)
-        return _ordered(list(numbers), parts, size)
+        return parts[0][0] if len(parts) == 1 else cls.merged(parts, size)
 
     @classmethod
-    def merged(cls, parts: Sequence[tuple[Postings, NDArray[np.int64]]], size: int) -> Postings:
-        """Return parts as one of `size` rows: row `i` of a part goes to `places[i]`, and out where that is -1."""
-        vocabulary = list(dict.fromkeys(token for part, _ in parts for token in part.vocabulary))
-        numbers = dict(zip(vocabulary, count()))
-        moved: list[_Part] = []
-        for part, places in parts:
-            here = np.fromiter(map(numbers.__getitem__, part.vocabulary), np.int32, len(part.vocabulary))
-            rows = places.astype(np.int32)[part.rows] if len(part.rows) else part.rows
-            kept = rows >= 0
-            moved.append((here[part.tokens[kept]], rows[kept], part.counts[kept]))
-        return _ordered(vocabulary, moved, size)
+    def merged(cls, parts: Sequence[tuple[Postings, Ints]], size: int) -> Postings:
+        """Return parts as one of `size` rows: row `i` of a part goes to `places[i]`, and out where that is -1.
 
-    @property
-    def starts(self) -> NDArray[np.int64]:
-        """Where the postings of each token begin, `(tokens + 1,)`."""
-        return np.searchsorted(self.tokens, np.arange(len(self.vocabulary) + 1))
+        The tokens are merged range by range; what is read of the parts may be mapped from files.
+        """
+        vocabulary = sorted({token for part, _ in parts for token in part.vocabulary})
+        numbers = dict(zip(vocabulary, count()))
+        theirs = [np.fromiter(map(numbers.__getitem__, p.vocabulary), np.int32, len(p.vocabulary)) for p, _ in parts]
+        most = np.zeros(len(vocabulary), np.int64)
+        for (part, _), here in zip(parts, theirs, strict=True):
+            most[here] += np.diff(part.starts)
+        rows, counts = np.empty((2, int(most.sum())), np.int32)
+        held = np.zeros(len(vocabulary), np.int64)
+        done = 0
+        for tokens in _ranges(most):
+            pieces = [_piece(part, here, tokens, places) for (part, places), here in zip(parts, theirs, strict=True)]
+            token, row, times = (np.concatenate(column) for column in zip(*pieces, strict=True))
+            token -= tokens.start
+            by = np.argsort(token.astype(np.int64) * max(1, size) + row, kind="stable")
+            rows[done : done + len(by)], counts[done : done + len(by)] = row[by], times[by]
+            held[tokens] = np.bincount(token, minlength=tokens.stop - tokens.start)
+            done += len(by)
+        names = [token for token, n in zip(vocabulary, held.tolist(), strict=True) if n]
+        starts = np.concatenate([[0], np.cumsum(held[held > 0])])
+        return cls(names, starts, rows[:done], counts[:done], size)
 
     @property
     def lengths(self) -> NDArray[np.float64]:
         """How many tokens each row has, `(size,)`."""
-        return np.bincount(self.rows, weights=self.counts, minlength=self.size).astype(np.float64)
+        lengths = np.zeros(self.size)
+        for start in range(0, len(self.rows), _POSTINGS):
+            some = slice(start, start + _POSTINGS)
+            lengths += np.bincount(self.rows[some], weights=self.counts[some], minlength=self.size)
+        return lengths
 
 
-def _counted(rows: Sequence[Sequence[int]], first: int) -> _Part:
-    """Count the tokens of some rows, the first of which has the number `first`; ordered by token and then by row."""
+def _counted(rows: Sequence[Sequence[str]]) -> Postings:
+    vocabulary = sorted(set(chain.from_iterable(rows)))
+    numbers = dict(zip(vocabulary, count()))
     lengths = [len(row) for row in rows]
-    tokens = np.fromiter(chain.from_iterable(rows), np.int64, sum(lengths))
+    tokens = np.fromiter(map(numbers.__getitem__, chain.from_iterable(rows)), np.int64, sum(lengths))
     pairs = tokens * len(rows) + np.repeat(np.arange(len(rows), dtype=np.int64), lengths)
     found, counts = np.unique(pairs, return_counts=True)
     token, row = np.divmod(found, len(rows))
-    return token.astype(np.int32), (row + first).astype(np.int32), counts.astype(np.int32)
+    starts = np.searchsorted(token, np.arange(len(vocabulary) + 1))
+    return Postings(vocabulary, starts, row.astype(np.int32), counts.astype(np.int32), len(rows))
 
 
-def _ordered(vocabulary: list[str], parts: list[_Part], size: int) -> Postings:
-    """Number the tokens that are left by their order, and sort; `parts` are taken over, to be free of them early."""
-    columns = [np.concatenate([part[n] for part in parts] or [np.empty(0, np.int32)]) for n in range(3)]
-    parts.clear()
-    held = np.bincount(columns[0], minlength=len(vocabulary)).tolist()
-    names = sorted(token for token, n in zip(vocabulary, held, strict=True) if n)
-    places = dict(zip(names, count()))
-    columns[0] = np.fromiter((places.get(token, -1) for token in vocabulary), np.int32, len(vocabulary))[columns[0]]
-    by = np.argsort(columns[0].astype(np.int64) * max(1, size) + columns[1], kind="stable")
-    for n in range(3):
-        columns[n] = columns[n][by]
-    tokens, rows, counts = columns
-    return Postings(names, tokens, rows, counts, size)
+def _ranges(sizes: NDArray[np.int64]) -> Iterator[slice]:
+    """Yield ranges of tokens that together have about `_POSTINGS` postings, or one token that has more."""
+    ends = np.cumsum(sizes)
+    start = 0
+    while start < len(sizes):
+        below = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, below + _POSTINGS, side="right")))
+        yield slice(start, stop)
+        start = stop
+
+
+def _piece(part: Postings, here: Ints, tokens: slice, places: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return the postings of a part for a range of tokens, numbered as `here` says: tokens, rows moved, counts."""
+    first, last = np.searchsorted(here, [tokens.start, tokens.stop])
+    some = slice(int(part.starts[first]), int(part.starts[last]))
+    rows = places[part.rows[some]]
+    kept = rows >= 0
+    token = np.repeat(here[first:last], np.diff(part.starts[first : last + 1]))
+    return token[kept], rows[kept], part.counts[some][kept]
