@@ -106,7 +106,7 @@ class LexicalIndex:
             if np.count_nonzero(kept >= 0) + len(fresh) < len(ids):
                 raise IndexCorruptError(f"the lexical index at {old} lacks passages; run: prep doctor --fix")
             made = [
-                Postings.merged([(new, places), (_load_postings(old / name, len(known)), kept)], len(ids))
+                Postings.merged([(_load_postings(old / name, len(known)), kept), (new, places)], len(ids))
                 for new, name in zip(made, _FIELDS, strict=True)
             ]
         return cls(np.array(ids, dtype="S32"), [Bm25.of(postings) for postings in made], made)

@@ -86,7 +86,8 @@ class Mirrors:
         for path in mirrors[:-2]:
             if path.name not in keep:
                 shutil.rmtree(path, ignore_errors=True)
-        self._cache.keep_only(record for path in self._made() for record in Records.read(path).all())
+        held = [Records.read(path) for path in self._made()]
+        self._cache.keep_only({r for one in held for r in one.all()}, {name for one in held for name in one.names})
 
     @property
     def _versions(self) -> Path:

@@ -47,7 +47,7 @@ class Postings:
 
         The tokens are merged range by range; what is read of the parts may be mapped from files.
         """
-        vocabulary = sorted({token for part, _ in parts for token in part.vocabulary})
+        vocabulary = sorted(dict.fromkeys(token for part, _ in parts for token in part.vocabulary))
         numbers = dict(zip(vocabulary, count()))
         theirs = [np.fromiter(map(numbers.__getitem__, p.vocabulary), np.int32, len(p.vocabulary)) for p, _ in parts]
         most = np.zeros(len(vocabulary), np.int64)

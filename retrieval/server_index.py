@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,12 @@ class Records:
     def of_encoder(cls, fingerprint: str) -> Records:
         return cls(hashlib.sha256(fingerprint.encode()).hexdigest()[:12])
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """The names of the collections of passages and of questions."""
+        passages, questions = (f"{prefix}{self.group}" for prefix in PREFIXES)
+        return passages, questions
+
     def all(self) -> Iterator[str]:
         return (record for records in self.by_path.values() for record in records)
 
@@ -64,7 +71,7 @@ class Records:
     def tables(self, connection: Connection, *, make: bool = False) -> tuple[Table, Table]:
         """Return the collections of passages and of questions."""
         settings = HNSW if make else None
-        passages, questions = (f"{prefix}{self.group}" for prefix in PREFIXES)
+        passages, questions = self.names
         return connection.table(passages, make=settings), connection.table(questions, make=settings)
 
 
@@ -126,16 +133,19 @@ class ServerIndex:
                     metadatas=[to_metadata(passages[n]) for n in new],
                 )
         self._cache.put((record, to_json(p)) for record, p in zip(named, passages, strict=True))
+        self._cache.put_vectors(self._passages.name, named, vectors)
         for record, passage in zip(named, passages, strict=True):
             self._records[passage.id] = record
             self._paths[record] = passage.locator.path
 
     def add_questions(self, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Add the vectors of bare questions under the ids of their entries' first passages."""
+        named = [self._records[i] for i in ids]
         for at in range(0, len(ids), _BATCH):
-            new = self._new(self._questions, [self._records[i] for i in ids[at : at + _BATCH]], at)
+            new = self._new(self._questions, named[at : at + _BATCH], at)
             if new:
-                self._questions.upsert(ids=[self._records[ids[n]] for n in new], embeddings=vectors[new])
+                self._questions.upsert(ids=[named[n] for n in new], embeddings=vectors[new])
+        self._cache.put_vectors(self._questions.name, named, vectors)
 
     def delete_sources(self, paths: Collection[str]) -> None:
         """Leave the passages of these sources out of this version."""
@@ -213,14 +223,18 @@ class ServerIndex:
             asked *= 2
 
     def _vectors(self, table: Table, records: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        found: dict[str, NDArray[np.float32]] = {}
-        for at in range(0, len(records), _PAGE):
-            rows = table.get(ids=list(records[at : at + _PAGE]), include=["embeddings"])
+        """Return vectors by the id of the passage, from this machine where they were read before. Raises GoneError."""
+        found = self._cache.get_vectors(table.name, records)
+        missing = [record for record in records if record not in found]
+        for at in range(0, len(missing), _PAGE):
+            rows = table.get(ids=missing[at : at + _PAGE], include=["embeddings"])
             vectors = np.asarray(rows["embeddings"], dtype=np.float32)
-            found.update(zip((i[:_ID] for i in rows["ids"]), vectors, strict=True))
+            with contextlib.suppress(StorageError):  # it is answered from what came, kept or not
+                self._cache.put_vectors(table.name, rows["ids"], vectors)
+            found.update(zip(rows["ids"], vectors, strict=True))
         if len(found) < len(records):
             raise self._gone()
-        return found
+        return {record[:_ID]: found[record] for record in records}
 
     def _new(self, table: Table, records: Sequence[str], offset: int) -> list[int]:
         """Return the places, counted on from `offset`, of records that are not on the server yet."""
@@ -235,29 +249,46 @@ class ServerIndex:
 
 
 class RecordCache:
-    """Records as they were read from the server, in a file; losing it costs reading them again. Raises StorageError."""
+    """Records and their vectors as they came from the server or went there, in two files of a folder.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Losing them costs reading them again. Every method may raise StorageError.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def get(self, records: Sequence[str]) -> dict[str, str]:
-        with self._open() as kept:
+        """Return what records say, of those that are known."""
+        with self._open("records", "text") as kept:
             return kept.get(records)
 
     def put(self, rows: Iterable[tuple[str, str]]) -> None:
-        with self._open() as kept:
+        with self._open("records", "text") as kept:
             kept.put(rows)
 
-    def keep_only(self, records: Iterable[str]) -> None:
-        """Forget every other record."""
-        with self._open() as kept:
+    def get_vectors(self, table: str, records: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors that records have in a collection, of those that are known."""
+        with self._open("record_vectors", "blob") as kept:
+            found = kept.get([f"{table}/{record}" for record in records])
+        return {key.rpartition("/")[2]: np.frombuffer(blob, np.float32) for key, blob in found.items()}
+
+    def put_vectors(self, table: str, records: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        with self._open("record_vectors", "blob") as kept:
+            kept.put((f"{table}/{record}", row.tobytes()) for record, row in zip(records, vectors, strict=True))
+
+    def keep_only(self, records: Collection[str], tables: Iterable[str]) -> None:
+        """Forget every record but these, and every vector but theirs in these collections."""
+        with self._open("records", "text") as kept:
             kept.keep_only(records)
+        with self._open("record_vectors", "blob") as kept:
+            kept.keep_only(f"{table}/{record}" for table in tables for record in records)
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[SqliteCache]:
-        """Open the file for one use, for questions come from many threads."""
-        kept = SqliteCache(self._path, "records", ("id", "record"), "text")
-        with storage_errors(self._path), contextlib.closing(kept):
+    def _open(self, name: str, kind: Literal["blob", "text"]) -> Iterator[SqliteCache]:
+        """Open a file for one use, for questions come from many threads."""
+        path = self._folder / f"{name}.sqlite"
+        kept = SqliteCache(path, name, ("id", "value"), kind)
+        with storage_errors(path), contextlib.closing(kept):
             yield kept
 
 

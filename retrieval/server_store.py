@@ -68,7 +68,7 @@ class ServerStore:
         self._table = self.connection.table(TABLE)
         self._files = ServerFiles(self.connection.table(TABLE, make=_SETTINGS))
         self._lease = Lease(self.connection.table(TABLE, make=_SETTINGS), lease)
-        self._cache = RecordCache(self.path / "records.sqlite")
+        self._cache = RecordCache(self.path)
         self._mirrors = Mirrors(self.path, self.connection, self._cache, tell or (lambda _: None))
         self._serving: str | None = None
         self._refresh: threading.Thread | None = None

@@ -7,12 +7,14 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ingest.discover import sha256
 from ingest.doctor import examine
@@ -322,7 +324,7 @@ def test_a_newer_version_is_fetched_while_the_old_one_serves(
 def test_damage_to_what_is_kept_of_the_server_costs_reading_again(tmp_path: Path, harm: str) -> None:
     """This test ensures that a file is begun anew where it is damaged, whether SQLite meets that soon or late."""
     path = tmp_path / "records.sqlite"
-    cache = RecordCache(path)
+    cache = RecordCache(tmp_path)
     rows = {f"record-{n:04}": "x" * 1000 for n in range(1000)}
     cache.put(rows.items())
     if harm == "page":
@@ -344,10 +346,10 @@ def test_a_disk_without_room_for_what_is_kept_is_told(tmp_path: Path, monkeypatc
 
     connect = sqlite3.connect
     with pytest.raises(StorageError, match="permission is denied"):
-        RecordCache(tmp_path / "nowhere" / "records.sqlite").get(["record"])
+        RecordCache(tmp_path / "nowhere").get(["record"])
     monkeypatch.setattr(sqlite3, "connect", small)
     with pytest.raises(StorageError, match="disk is full"):
-        RecordCache(tmp_path / "records.sqlite").put((f"record-{n}", "x" * 1000) for n in range(100))
+        RecordCache(tmp_path).put((f"record-{n}", "x" * 1000) for n in range(100))
 
 
 class FullCache(RecordCache):
@@ -356,14 +358,34 @@ class FullCache(RecordCache):
     def put(self, rows: Iterable[tuple[str, str]]) -> None:
         raise StorageError("the disk is full")
 
+    def put_vectors(self, table: str, records: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        raise StorageError("the disk is full")
+
 
 def test_a_full_disk_keeps_no_passage_from_being_read(
     server_store: ServerStore, ingest_notes: Callable[..., Report], tmp_path: Path
 ) -> None:
     """This test ensures that what came from the server is used also where it cannot be kept."""
     ingest_notes()
-    cache = FullCache(tmp_path / "records.sqlite")
-    assert len(list(ServerIndex(server_store.connection, server_store.current(), cache).all_passages())) == 4
+    index = ServerIndex(server_store.connection, server_store.current(), FullCache(tmp_path))
+    ids = [passage.id for passage in index.all_passages()]
+    assert (len(ids), len(index.vectors(ids)), len(index.question_vectors(ids))) == (4, 4, index.count()[1])
+
+
+def test_vectors_that_were_read_once_are_not_asked_for_again(
+    server_store: ServerStore, door: Door, ingest_notes: Callable[..., Report], tmp_path: Path
+) -> None:
+    """This test ensures that vectors come from this machine when they can, the same ones and each under its id."""
+    ingest_notes()
+    store = beside(server_store, tmp_path / "other", url=door.url)
+    index = store.dense(store.current())
+    ids = index.ids()
+    first = index.vectors(ids) | {f"?{i}": v for i, v in index.question_vectors(ids).items()}
+    asked = len(door.seen)
+    again = index.vectors(ids) | {f"?{i}": v for i, v in index.question_vectors(ids).items()}
+    assert (len(door.seen), list(again)) == (asked, list(first))
+    for id_, vector in again.items():
+        np.testing.assert_array_equal(vector, first[id_])
 
 
 def test_every_message_is_one_line(server_store: ServerStore) -> None:
