@@ -91,11 +91,16 @@ class DenseIndex:
 
     One that is only read can be opened where nothing can be written, too: Chroma writes when it
     opens and fails on a read-only or a full disk, so then a copy elsewhere is opened. Raises
-    StorageError where there is no room for that either, IndexCorruptError where it cannot be opened.
+    StorageError where there is no room for that either, IndexCorruptError where it is gone or cannot be opened.
     """
 
     def __init__(self, folder: Path, *, reading: bool = False) -> None:
         chromadb = load_chromadb()
+        if reading and not folder.is_dir():  # Chroma would make an empty one
+            raise IndexCorruptError(
+                f"there is no vector index at {folder}; where a newer generation took its place asking again helps, "
+                "else run: prep doctor --fix"
+            )
         self._copy = _copied(folder) if reading and not _takes_writes(folder) else None
         self._folder = folder = Path(self._copy.name) if self._copy else folder
         with _told(folder, "opened"):
@@ -259,9 +264,7 @@ def pages(collection: Any, size: int, **arguments: Any) -> Iterator[Any]:
 
 
 def _takes_writes(folder: Path) -> bool:
-    """Tell whether what Chroma writes at its start has room; a folder that is not there is Chroma's to report."""
-    if not folder.is_dir():
-        return True
+    """Tell whether what Chroma writes at its start has room."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(_START))

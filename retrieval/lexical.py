@@ -95,7 +95,7 @@ class LexicalIndex:
         Raises IndexCorruptError where the old one lacks them too.
         """
         fresh = [id_ for id_ in ids if id_ in texts]
-        made = [Postings.of(tokens(texts[id_]) for id_ in fresh) for tokens in (words, grams)]
+        made = Postings.of((_TERM.findall(_fold(texts[id_])) for id_ in fresh), _words_of, _grams_of)
         if len(fresh) < len(ids):
             if old is None:
                 raise ValueError("texts are missing, and no older index is named")

@@ -151,8 +151,9 @@ class LocalWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        copied = _Replica.load(folder) if (folder / FOLDER).is_dir() else None
         self._chroma = DenseIndex(folder / "chroma")
-        old = _Replica.load(folder) if (folder / FOLDER).is_dir() else _Replica.of(self._chroma)
+        old = copied or _Replica.of(self._chroma)
         self._passages = {p.id: p for p in _read(folder, old.passages)}
         self._replica = _ReplicaWriter(old)
 

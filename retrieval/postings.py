@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, islice
 
@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int32]
+Field = Callable[[str], Sequence[str]]
+"""The tokens that a term has in a field."""
 
 _ROWS = 10_000  # counted at once
 _POSTINGS = 4_000_000  # merged at once
@@ -31,15 +33,20 @@ class Postings:
     size: int
 
     @classmethod
-    def of(cls, token_lists: Iterable[Sequence[str]]) -> Postings:
-        """Count the tokens of each row, some rows at once: a list of all tokens would take ten times the memory."""
-        parts: list[tuple[Postings, Ints]] = []
+    def of(cls, term_lists: Iterable[Sequence[str]], *fields: Field) -> list[Postings]:
+        """Count the tokens of each row, whose terms are given, for each field.
+
+        Some rows at once: a list of all tokens would take ten times the memory.
+        """
+        parts: list[list[tuple[Postings, Ints]]] = [[] for _ in fields]
         size = 0
-        rows = iter(token_lists)
+        rows = iter(term_lists)
         while some := list(islice(rows, _ROWS)):
-            parts.append((_counted(some), np.arange(size, size + len(some), dtype=np.int32)))
+            places = np.arange(size, size + len(some), dtype=np.int32)
+            for part, postings in zip(parts, _counted(some, fields), strict=True):
+                part.append((postings, places))
             size += len(some)
-        return parts[0][0] if len(parts) == 1 else cls.merged(parts, size)
+        return [part[0][0] if len(part) == 1 else cls.merged(part, size) for part in parts]
 
     @classmethod
     def merged(cls, parts: Sequence[tuple[Postings, Ints]], size: int) -> Postings:
@@ -78,16 +85,27 @@ class Postings:
         return lengths
 
 
-def _counted(rows: Sequence[Sequence[str]]) -> Postings:
-    vocabulary = sorted(set(chain.from_iterable(rows)))
-    numbers = dict(zip(vocabulary, count()))
+def _counted(rows: Sequence[Sequence[str]], fields: Sequence[Field]) -> Iterator[Postings]:
+    """Yield the postings of each field; tokens are looked up once for each term, not once for each place of it."""
+    names = list(dict.fromkeys(chain.from_iterable(rows)))
+    numbers = dict(zip(names, count()))
     lengths = [len(row) for row in rows]
-    tokens = np.fromiter(map(numbers.__getitem__, chain.from_iterable(rows)), np.int64, sum(lengths))
-    pairs = tokens * len(rows) + np.repeat(np.arange(len(rows), dtype=np.int64), lengths)
-    found, counts = np.unique(pairs, return_counts=True)
-    token, row = np.divmod(found, len(rows))
-    starts = np.searchsorted(token, np.arange(len(vocabulary) + 1))
-    return Postings(vocabulary, starts, row.astype(np.int32), counts.astype(np.int32), len(rows))
+    term = np.fromiter(map(numbers.__getitem__, chain.from_iterable(rows)), np.int64, sum(lengths))
+    row_of = np.repeat(np.arange(len(rows), dtype=np.int64), lengths)
+    for field in fields:
+        held = [field(name) for name in names]
+        vocabulary = sorted(set(chain.from_iterable(held)))
+        places = dict(zip(vocabulary, count()))
+        sizes = np.array([len(tokens) for tokens in held], dtype=np.int64)
+        flat = np.fromiter(map(places.__getitem__, chain.from_iterable(held)), np.int64, sizes.sum())
+        times = sizes[term]  # tokens that each place of a term has
+        before = np.cumsum(times) - times
+        starts = np.cumsum(sizes) - sizes
+        tokens = flat[np.repeat(starts[term] - before, times) + np.arange(times.sum())]
+        found, counts = np.unique(tokens * len(rows) + np.repeat(row_of, times), return_counts=True)
+        token, row = np.divmod(found, len(rows))
+        firsts = np.searchsorted(token, np.arange(len(vocabulary) + 1))
+        yield Postings(vocabulary, firsts, row.astype(np.int32), counts.astype(np.int32), len(rows))
 
 
 def _ranges(sizes: NDArray[np.int64]) -> Iterator[slice]:

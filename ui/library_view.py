@@ -31,7 +31,7 @@ def show_facts(facts: dict[str, Any], manifest: Manifest) -> None:
     )
     st.caption(
         f"Updated {age(made)} · generation {literal(str(facts['generation']))} · {facts['index_mb']:,} MB on disk · "
-        f"model {literal(str(facts['model']))} · {literal(str(facts['home']))}"
+        f"model {literal(str(facts['model']))} · {literal(logic.short_path(str(facts['home'])))}"
     )
 
 

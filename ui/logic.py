@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from retrieval.lexical import grams, words
 from retrieval.text import one_line
@@ -52,6 +52,12 @@ class Reason:
 
     terms: tuple[str, ...]
     near: tuple[str, ...]
+
+
+def short_path(path: str) -> str:
+    """Return a path as people write it, their own folder as ~; an address stays as it is."""
+    home = Path.home()
+    return f"~/{Path(path).relative_to(home).as_posix()}" if Path(path).is_relative_to(home) else path
 
 
 def is_plain(path: str) -> bool:

@@ -20,7 +20,8 @@ _CODE = re.compile(
     r"(?<![`\\])(?P<ticks>`+)(?!`)(?P<code>(?:[^`\n]|\n(?!\s*\n)|(?!(?<!`)(?P=ticks)(?!`))`)+)(?<!`)(?P=ticks)(?!`)"
 )
 _MATH = re.compile(
-    r"(?<![\\$])\$(?P<dollar>[^\s$](?:[^$\n]|\n(?!\s*\n))*?(?<=[^\s\\])|[^\s$\\])\$(?![\d$])|\\\((?P<paren>.+?)\\\)"
+    r"(?<![\\$])\$\$(?P<display>[^$\n]+)\$\$(?!\$)"  # in a line of text, where it cannot be displayed
+    r"|(?<![\\$])\$(?P<dollar>[^\s$](?:[^$\n]|\n(?!\s*\n))*?(?<=[^\s\\])|[^\s$\\])\$(?![\d$])|\\\((?P<paren>.+?)\\\)"
 )
 _IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
 _LINK = re.compile(
@@ -189,7 +190,7 @@ def _atom(name: str, match: re.Match[str], quote: Span) -> Iterator[Piece]:
     if name == "code":
         yield Piece(_code(" ".join(match["code"].split("\n"))), "code", marked)
     elif name == "math":
-        body = " ".join((match["dollar"] or match["paren"]).split())
+        body = " ".join((match["display"] or match["dollar"] or match["paren"]).split())
         yield Piece(f"${formula(body)}$" if body else "", "math", marked)
     elif name == "address":
         yield Piece(_code(whole.strip("<>")), "code", marked)

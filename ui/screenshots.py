@@ -47,7 +47,9 @@ class Shot:
 
 
 def _answer(page: Page) -> None:
-    page.get_by_label("Your answer").fill("Lasso sets weights to exactly zero, so I take it when few features matter.")
+    page.get_by_label("Your answer").fill(
+        "It tells the model which changes must not alter the answer. It hurts where a change alters the label."
+    )
     page.get_by_role("button", name="Show the answer").click()
     page.wait_for_selector(".st-key-grades")
 

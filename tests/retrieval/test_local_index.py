@@ -129,3 +129,15 @@ def test_the_doctor_leaves_notes_without_questions_searchable(home: Home, tmp_pa
     assert any(finding.fixed for finding in examine(home, fix=True))
     with Library(home) as library:
         assert [hit.rank for hit in library.search("dropout")] == [1]
+
+
+def test_a_generation_that_was_cleared_away_is_no_empty_one(home: Home, notes: Path) -> None:
+    """This test ensures that a filter over a folder that is gone is a sentence, and makes no folder."""
+    ingest(home, [notes])
+    with Library(home) as library:
+        dense = library.searcher.dense
+        shutil.rmtree(library.folder)
+        assert len(dense.ids()) == 4
+        with pytest.raises(IndexCorruptError, match="asking again helps"):
+            dense.ids({"kind": "qa"})
+        assert not library.folder.exists()

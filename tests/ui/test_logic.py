@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from retrieval.types import Answer, Citation, Entry, Hit, Locator, Passage, Scores, Sentence
@@ -183,3 +185,10 @@ def test_file_names_hold_letters_digits_and_hyphens_only() -> None:
     """This test ensures that a question cannot name a path."""
     assert file_name("../../What's L1/L2?") == "what-s-l1-l2.md"
     assert file_name("なぜ") == "answer.md"
+
+
+def test_a_path_in_a_persons_own_folder_is_short() -> None:
+    """This test ensures that the library's place is readable, and that another place or an address is left whole."""
+    assert logic.short_path(str(Path.home() / "notes" / "library")) == "~/notes/library"
+    assert logic.short_path("/elsewhere/library") == "/elsewhere/library"
+    assert logic.short_path("http://127.0.0.1:8000") == "http://127.0.0.1:8000"

@@ -168,6 +168,12 @@ def test_a_display_formula_that_is_quoted_is_a_part_of_its_own() -> None:
     assert [(p.markdown.strip(), p.quoted) for p in found] == [("So", False), ("$$\nx = 1\n$$", True), ("then", False)]
 
 
+def test_a_display_formula_in_a_line_is_shown_within_it() -> None:
+    """This test ensures that a key point or a sentence with a formula on the same line shows no dollar signs."""
+    assert inline("the objective: $$E\\big[y\\big]=1.$$ Then") == "the objective: $E\\big[y\\big]=1.$ Then"
+    assert joined(parts("so $$x$$ and $y$ cost $$ 5")) == "so $x$ and $y$ cost \\$\\$ 5"
+
+
 def test_headings_are_made_small() -> None:
     """This test ensures that a document's headings do not outgrow the page's own."""
     assert joined(parts("# Title\n\ntext")) == "##### Title\n\ntext"
