@@ -6,7 +6,7 @@ import random
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from retrieval import Filters, Library, coverage, opened
@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 _KEPT = 256  # answers; an address that is opened again costs nothing
 _NEARBY = 8
+_LOOK = 50  # passages that are looked through for them; a filter would start Chroma and take longer
 _EXAMPLES = 6
 _SAMPLE = 12  # passages of an area that are looked through for a question
 
@@ -185,8 +186,8 @@ class Desk:
 
     def _around(self, reading: Reading) -> Around:
         answer = reading.answer
-        entries = replace(reading.filters or Filters(), kinds=("qa",))
-        nearby = self.library.search(answer.question, _NEARBY, filters=entries)
+        found = self.library.search(answer.question, _LOOK, filters=reading.filters)
+        nearby = [hit for hit in found if hit.passage.entry][:_NEARBY]
         topic = self._topic(answer.citations[0].passage_id) if answer.citations else None
         related = self.library.topic_tree.related(topic, 6) if topic else []
         return Around(tuple(logic.follow_ups(answer, nearby)), tuple(r for r in related if r.score > 0))

@@ -83,7 +83,7 @@ def main(home: Path) -> None:
             for question, answer in zip(some, expected, strict=True):
                 sign = answer.sentences[0].text.split()[0] if answer.answered else "does not cover"
                 times.append(ask(page, question, sign))
-                page.wait_for_timeout(400)
+                page.wait_for_timeout(1500)  # who reads the answer asks no sooner
             lines.append(row("Enter to answer", times))
             times = []
             for n in range(_ROUNDS):
