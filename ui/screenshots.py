@@ -55,7 +55,7 @@ def _answer(page: Page) -> None:
 
 
 SHOTS = (
-    Shot("ask", f"/?q={quote('Why does batch normalization help training?')}", ".st-key-panel"),
+    Shot("ask", f"/?q={quote('Why does batch normalization help training?')}", ".st-key-passages"),
     Shot("start", "/", '[class*="st-key-ask-example"]'),
     Shot("abstention", f"/?q={quote('How do I bake sourdough bread?')}", ".st-key-abstention"),
     Shot("topics", "/topics", '[data-testid="stVegaLiteChart"] svg'),
