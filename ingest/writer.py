@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +26,8 @@ from retrieval.models import file_sha256
 from retrieval.store import SEAL, Store
 from retrieval.types import Passage, embedded_text
 from retrieval.vectors import VectorCache
+
+_UNREADABLE = (OSError, ValueError, TypeError)
 
 Progress = Callable[[str, int, int], None]
 """Told of every step: its stage ("read", "encode", "write"), how much is done, of how much."""
@@ -195,7 +198,7 @@ def rebuild_lexical(folder: Path, dense: DenseIndex) -> None:
 
 
 def rebuild_replica(folder: Path, dense: DenseIndex) -> None:
-    """Replace the replica of a generation by those made from what Chroma holds."""
+    """Replace the replica of a generation by one made from what Chroma holds."""
     local_index.write_replica(folder, dense)
     seal(folder, f"{local_index.FOLDER}/")
 
@@ -219,12 +222,11 @@ def damaged_files(folder: Path) -> list[str]:
 
     Chroma writes to its files whenever they are opened. A generation older than checksums has none to fail.
     """
-    sums = folder / SEAL
-    if not sums.is_file():
+    if not (folder / SEAL).is_file():
         return []
     try:
-        wanted = dict(json.loads(sums.read_text(encoding="ascii")))
-    except (OSError, ValueError, TypeError):
+        wanted = _noted(folder)
+    except _UNREADABLE:
         return sorted(_checksums(folder))
     found = _checksums(folder)
     return sorted(name for name, digest in wanted.items() if found.get(name) != digest)
@@ -238,14 +240,16 @@ def seal(folder: Path, part: str = "", live: Path | None = None) -> None:
     """
     old = _noted(folder) if part else {}
     kept = {name: digest for name, digest in old.items() if not name.startswith(part)}
-    shared = (
-        {name: digest for name, digest in _noted(live).items() if _is_one(folder / name, live / name)} if live else {}
-    )
+    shared: dict[str, str] = {}
+    if live:
+        with suppress(*_UNREADABLE):  # then all of them are computed, as for a generation from nothing
+            shared = {name: digest for name, digest in _noted(live).items() if _is_one(folder / name, live / name)}
     new = _checksums(folder, part, shared)
     (folder / SEAL).write_text(json.dumps(kept | new, indent=0), encoding="ascii")
 
 
 def _noted(folder: Path) -> dict[str, str]:
+    """Return the checksums noted of a generation, none for one without. Raises what `_UNREADABLE` names."""
     sums = folder / SEAL
     return dict(json.loads(sums.read_text(encoding="ascii"))) if sums.is_file() else {}
 

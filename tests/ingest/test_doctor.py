@@ -117,3 +117,14 @@ def test_a_page_that_cannot_be_read_is_one_sentence(sound: Home, ingest_notes: I
         library.search("dropout", filters=Filters(kinds=("prose",)))
     assert wrong(sound, fix=True)["vectors"].fixed
     assert wrong(sound) == {}
+
+
+def test_an_ingest_goes_on_where_the_noted_checksums_are_damaged(
+    sound: Home, notes: Path, ingest_notes: Ingest
+) -> None:
+    """This test ensures that a file which only tells damage does not keep a library from changing."""
+    (sound.current() / "checksums.json").write_text("{")
+    (notes / "more.md").write_text("# More\n\nBagging averages models fitted on resampled data.\n")
+    assert ingest_notes().new == ("more.md",)
+    assert wrong(sound) == {}
+    check_generation(sound)
