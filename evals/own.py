@@ -23,7 +23,7 @@ from retrieval.errors import GoldError
 from retrieval.lexical import words
 from retrieval.library import Library
 from retrieval.text import one_line, plain
-from retrieval.types import Passage
+from retrieval.types import Passage, in_order
 
 MIN_QUESTIONS = 20  # below that a recall's interval spans 0.4 and more: no measure
 _MIN_WORDS = 3  # content words below which an answer ("True.") is not to be told from others without its question
@@ -81,7 +81,7 @@ def hide_questions(library: Library, progress: Progress | None = None) -> Librar
 def _entries(library: Library) -> Iterator[Passage]:
     """Yield the first passage of every entry in library order."""
     found = [p for p in library.searcher.dense.all_passages() if p.entry and p.entry.part == 1]
-    yield from sorted(found, key=lambda p: (p.locator.path, p.locator.span, p.id))
+    yield from in_order(found)
 
 
 def _with_copies(spans: Sequence[GoldSpan], copies: dict[str, list[GoldSpan]]) -> tuple[GoldSpan, ...]:

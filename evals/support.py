@@ -24,7 +24,7 @@ from retrieval.errors import GoldError
 from retrieval.library import Library, default_home, quiet
 from retrieval.logistic import Logistic
 from retrieval.support import FEATURES, Checker
-from retrieval.types import Passage
+from retrieval.types import Passage, in_order
 
 TARGET_RECALL = 0.90  # of what is not supported, among what is marked weak or unsupported
 TARGET_PRECISION = 0.85  # of what is marked unsupported
@@ -65,7 +65,7 @@ def load_pairs(library: Library, path: Path = GOLD / "support.jsonl") -> dict[st
 
 def _pairs(questions: Sequence[Question], library: Library) -> list[Pair]:
     dense = library.searcher.dense
-    passages = sorted(dense.passages(dense.ids()).values(), key=lambda p: (p.locator.path, p.locator.span))
+    passages = in_order(dense.all_passages())
     found: list[Pair] = []
     for question in questions:
         (placed,) = place(question, library)

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.writer import entries, in_order, seal, verify, write_lexical
+from ingest.writer import entries, seal, verify, write_lexical
 from retrieval import manifest as manifests
 from retrieval import topics
 from retrieval.errors import IndexCorruptError, QueryError, ReadError
@@ -32,7 +32,7 @@ from retrieval.index import from_json, to_json
 from retrieval.manifest import Manifest
 from retrieval.store import Store, storage_errors
 from retrieval.topics import TopicTree
-from retrieval.types import Passage, passage_id
+from retrieval.types import Passage, in_order, passage_id
 
 _FORMAT = 1
 _SUMS = "checksums.json"

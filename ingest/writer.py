@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +17,15 @@ from ingest.areas import area_titles
 from ingest.chunk import fingerprint as chunker_fingerprint
 from ingest.documents import Document
 from retrieval import local_index, topics
-from retrieval.encoder import Encoder, Vectors
+from retrieval.arrays import Vectors, unit
+from retrieval.encoder import Encoder
 from retrieval.errors import IndexCorruptError
 from retrieval.index import DenseIndex, PassageWriter, load_chromadb
 from retrieval.lexical import LexicalIndex, load_bm25s, saved_ids
 from retrieval.manifest import Manifest, SourceRecord
 from retrieval.models import file_sha256
 from retrieval.store import SEAL, Store
-from retrieval.types import Passage, embedded_text
+from retrieval.types import Passage, embedded_text, in_order
 from retrieval.vectors import VectorCache
 
 _UNREADABLE = (OSError, ValueError, TypeError)
@@ -163,14 +164,8 @@ def question_vectors(questions: Vectors, phrasings: Vectors, sizes: Sequence[int
     for row, size in enumerate(sizes):
         start, end = end, end + size
         if size:
-            out[row] = _unit(questions[row] + _unit(phrasings[start:end].mean(axis=0)))
+            out[row] = unit(questions[row] + unit(phrasings[start:end].mean(axis=0)))
     return out
-
-
-def _unit(vector: Vectors) -> Vectors:
-    length = float(np.linalg.norm(vector))
-    unit: Vectors = vector / length if length else vector
-    return unit
 
 
 def write_lexical(
@@ -269,11 +264,6 @@ def _checksums(folder: Path, part: str = "", known: Mapping[str, str] = MappingP
     ]
     names = {path.relative_to(folder).as_posix(): path for path in files if path.is_file()}
     return {name: known.get(name) or file_sha256(path) for name, path in names.items() if name.startswith(part)}
-
-
-def in_order(passages: Iterable[Passage]) -> list[Passage]:
-    """Return passages in library order: by path, then by place."""
-    return sorted(passages, key=lambda p: (p.locator.path, p.locator.span, p.id))
 
 
 def _write_texts(folder: Path, change: Change) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
-from retrieval.encoder import Encoder, Vectors
+from retrieval.arrays import Vectors
+from retrieval.encoder import Encoder
 from retrieval.lexical import words
 from retrieval.search import points_elsewhere
 from retrieval.text import plain, sentences

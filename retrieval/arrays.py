@@ -1,4 +1,4 @@
-"""Arrays in files."""
+"""Arrays: the kinds we speak of, unit vectors, and arrays in files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]  # one `(dimensions,)` or several `(n, dimensions)`
+Tokens = NDArray[np.int64]  # word pieces or their mask `(texts, longest)`
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """Return vectors at length one; a vector of zeros stays one."""
+    scaled: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+    return scaled
 
 
 def mapped(path: Path) -> NDArray[Any]:

@@ -16,7 +16,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from retrieval.encoder import Encoder, Vectors
+from retrieval.arrays import Vectors
+from retrieval.encoder import Encoder
 from retrieval.lexical import words
 from retrieval.text import Span, one_line, plain, sentences
 

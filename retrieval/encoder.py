@@ -8,24 +8,21 @@ agree with those of sentence-transformers.
 
 from __future__ import annotations
 
-import copy
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
-from numpy.typing import NDArray
 
 from retrieval import adapter
+from retrieval.arrays import Tokens, Vectors
 from retrieval.errors import EncoderError
-from retrieval.half import HalfPrecision, Tokens, half_device
-from retrieval.models import ModelFiles, file_sha256, find_model, model_fingerprint
+from retrieval.half import HalfPrecision, half_device
+from retrieval.models import ModelFiles, find_model, model_fingerprint
+from retrieval.onnx_export import export, open_session, padded, sealed
 
-Vectors = NDArray[np.float32]
 Progress = Callable[[int], None]
 
 _EXPORT_VERSION = 2
@@ -66,7 +63,7 @@ class Encoder(WordPieces):
         self.fingerprint = model_fingerprint(model)
         self._model = model
         self._loaded = loaded
-        self._session = _session(onnx)
+        self._session = open_session(onnx)
         self._encoded = 0
         self.dimensions = int(self._session.get_outputs()[0].shape[-1])
 
@@ -118,28 +115,22 @@ def open_encoder(name: str, cache: Path) -> Encoder:
     Raises EncoderError if the model cannot be found, read or verified.
     """
     model = find_model(name)
-    key = f"{Path(model.name).name}-{model.weights_sha256[:16]}-v{_EXPORT_VERSION}"
-    onnx, seal = cache / f"{key}.onnx", cache / f"{key}.sha256"
     loaded = None
+
+    def make(target: Path) -> None:
+        nonlocal loaded
+        loaded = load_model(model)
+        _export(loaded, target)
+
     try:
-        if not _is_whole(onnx, seal):
-            cache.mkdir(parents=True, exist_ok=True)
-            with FileLock(cache / f"{key}.lock"):
-                if not _is_whole(onnx, seal):  # another process may have made it meanwhile
-                    loaded = load_model(model)
-                    _export(loaded, onnx)
-                    seal.write_text(file_sha256(onnx))
-        return Encoder(model, onnx, loaded)
+        key = f"{Path(model.name).name}-{model.weights_sha256[:16]}-v{_EXPORT_VERSION}"
+        return Encoder(model, sealed(cache / f"{key}.onnx", make), loaded)
     except OSError:
         raise
     except EncoderError:
         raise
     except Exception as error:
         raise EncoderError(f"the model {name} cannot be loaded: {type(error).__name__}: {error}") from error
-
-
-def _is_whole(onnx: Path, seal: Path) -> bool:
-    return onnx.is_file() and seal.is_file() and seal.read_text() == file_sha256(onnx)
 
 
 def load_model(model: ModelFiles) -> Any:
@@ -156,27 +147,13 @@ def load_model(model: ModelFiles) -> Any:
 
 
 def _export(loaded: Any, target: Path) -> None:
-    """Write the model as ONNX (ids and mask in, unit vectors out) and check it against sentence-transformers.
-
-    Embedding tables are written in half precision: half of the weights, and the vectors stay what they were.
-    """
+    """Write the model as ONNX (ids and mask in, unit vectors out) and check it against sentence-transformers."""
     import torch
-
-    class Table(torch.nn.Module):
-        def __init__(self, table: torch.nn.Embedding) -> None:
-            super().__init__()
-            self.weight = torch.nn.Parameter(table.weight.detach().half(), requires_grad=False)
-
-        def forward(self, ids: Any) -> Any:
-            return torch.nn.functional.embedding(ids, self.weight).float()
 
     class Sentence(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.model = copy.deepcopy(loaded)
-            tables = [(name, m) for name, m in self.model.named_modules() if isinstance(m, torch.nn.Embedding)]
-            for name, table in tables:
-                self.model.set_submodule(name, Table(table))
+            self.model = loaded
 
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:
             features = {"input_ids": input_ids, "attention_mask": attention_mask}
@@ -186,22 +163,8 @@ def _export(loaded: Any, target: Path) -> None:
                 features = module(features)
             return torch.nn.functional.normalize(features["sentence_embedding"], dim=-1)
 
-    ids = torch.ones(2, 8, dtype=torch.long)
-    part = target.with_suffix(".part")
-    axes = {0: "batch", 1: "tokens"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer names every constant it folds; the agreement check below decides
-        torch.onnx.export(
-            Sentence().eval(),
-            (ids, ids),
-            str(part),
-            input_names=["input_ids", "attention_mask"],
-            output_names=["vector"],
-            dynamic_axes={"input_ids": axes, "attention_mask": axes, "vector": {0: "batch"}},
-            dynamo=False,
-        )
-    _check_agreement(loaded, _session(part))
-    part.replace(target)
+    export(Sentence(), ("input_ids", "attention_mask"), "vector", target)
+    _check_agreement(loaded, open_session(target))
 
 
 def _check_agreement(loaded: Any, session: Any) -> None:
@@ -217,28 +180,12 @@ def _check_agreement(loaded: Any, session: Any) -> None:
 
 def _padded(ids: Sequence[Sequence[int]]) -> tuple[Tokens, Tokens]:
     """Return word pieces and their mask, `(texts, longest)` each."""
-    width = max(len(row) for row in ids)
-    tokens = np.zeros((len(ids), width), dtype=np.int64)
-    mask = np.zeros((len(ids), width), dtype=np.int64)
-    for i, row in enumerate(ids):
-        tokens[i, : len(row)] = row
-        mask[i, : len(row)] = 1
-    return tokens, mask
+    return padded(ids), padded([[1] * len(row) for row in ids])
 
 
 def _run(session: Any, tokens: Tokens, mask: Tokens) -> Vectors:
     vectors: Vectors = session.run(None, {"input_ids": tokens, "attention_mask": mask})[0]
     return vectors
-
-
-def _session(path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    # Threads that spin while a text is encoded save a fifth of its time; between texts they would burn both cores.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def quiet_transformers() -> None:

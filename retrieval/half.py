@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Tokens = NDArray[np.int64]
+from retrieval.arrays import Tokens
 
 
 def half_device() -> str | None:

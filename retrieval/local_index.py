@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from retrieval.arrays import Vectors
 from retrieval.errors import IndexCorruptError
 from retrieval.index import DenseIndex, Where, from_json, to_json
 from retrieval.lines import Lines, LinesWriter
-from retrieval.matrix import Matrix, MatrixWriter, Vectors
+from retrieval.matrix import Matrix, MatrixWriter
 from retrieval.types import Passage
 
 FOLDER = "replica"

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.arrays import mapped
+from retrieval.arrays import Vectors, mapped
 from retrieval.keyed import Keyed, KeyedWriter, mapped_ids
-
-Vectors = NDArray[np.float32]
 
 _VECTORS = "vectors.npy"
 _WRITTEN = 10_000  # rows written at once

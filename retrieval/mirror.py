@@ -21,7 +21,7 @@ from retrieval.server import Connection
 from retrieval.server_files import TABLE, ServerFiles, digest_of
 from retrieval.server_index import RecordCache, Records, ServerIndex, record_id
 from retrieval.store import storage_errors
-from retrieval.types import embedded_text
+from retrieval.types import embedded_text, in_order
 
 _STEPS = 10  # of a long load that is told of
 _QUICK = 1.0  # seconds; what takes no longer is not told of
@@ -113,7 +113,7 @@ class Mirrors:
                 said = share
                 self._tell(f"Loading {total} passages from {place}, once for this version: {done} read.")
 
-        passages = sorted(dense.all_passages(step), key=lambda p: (p.locator.path, p.locator.span, p.id))
+        passages = in_order(dense.all_passages(step))
         if said >= 0:
             self._tell("Indexing their words.")
         known = _indexed(older) & set(Records.read(folder).all()) if older else set()

@@ -18,8 +18,9 @@ from functools import cache
 from importlib import resources
 
 from retrieval import claims
+from retrieval.arrays import Vectors
 from retrieval.claims import Text
-from retrieval.encoder import Encoder, Vectors
+from retrieval.encoder import Encoder
 from retrieval.lexical import words
 from retrieval.logistic import Logistic
 from retrieval.text import Span, plain, sentences

@@ -17,12 +17,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.arrays import Vectors, unit
 from retrieval.errors import IndexCorruptError
 from retrieval.layout import layout
 from retrieval.manifest import SourceRecord
 from retrieval.types import Passage, Related, Topic
 
-Vectors = NDArray[np.float32]
 TopicKind = Literal["area", "guide", "section", "category", "tag"]
 
 FILE_NAME = "topics.json"
@@ -59,7 +59,7 @@ class TopicTree:
         """Return the `n` topics nearest to a unit vector, best first, with their centered cosines."""
         if not self.topics:
             return []
-        scores = _unit(self.means - self.center) @ _unit(vector - self.center)
+        scores = unit(self.means - self.center) @ unit(vector - self.center)
         wanted = set(kinds)
         order = sorted(
             (i for i, t in enumerate(self.topics) if t.kind in wanted), key=lambda i: (-scores[i], self.topics[i].id)
@@ -171,7 +171,7 @@ def build(
     )
     dimensions = vectors.shape[1]
     means = (
-        np.stack([_unit(vectors[members[k]].mean(axis=0)) for k in kept])
+        np.stack([unit(vectors[members[k]].mean(axis=0)) for k in kept])
         if kept
         else np.empty((0, dimensions), np.float32)
     )
@@ -211,8 +211,3 @@ def _spaced(name: str) -> str:
 
 def _key(name: str) -> str:
     return " ".join(name.casefold().replace("-", " ").replace("_", " ").split())
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    unit: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
-    return unit

@@ -7,6 +7,7 @@ pages are 1-based and inclusive, scores are higher-is-better.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -74,6 +75,11 @@ class Passage:
     kind: PassageKind
     topics: tuple[str, ...] = ()
     entry: Entry | None = None
+
+
+def in_order(passages: Iterable[Passage]) -> list[Passage]:
+    """Return passages in library order: by path, then by place."""
+    return sorted(passages, key=lambda p: (p.locator.path, p.locator.span, p.id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.encoder import Encoder, Progress, Vectors
+from retrieval.arrays import Vectors
+from retrieval.encoder import Encoder, Progress
 from retrieval.sqlite_cache import SqliteCache
 
 _SLICE = 64  # texts encoded between two saves: what an interruption can cost

@@ -10,7 +10,7 @@ from typing import Literal
 
 from retrieval.coverage import Marks
 from retrieval.topics import TopicTree
-from retrieval.types import Citation, Locator, Passage
+from retrieval.types import Citation, Locator, Passage, in_order
 from ui.reviews import Standing, key_of
 
 Order = Literal["due", "weak", "new"]
@@ -64,7 +64,7 @@ def cards_of(passages: Iterable[Passage]) -> list[Card]:
     """Return the questions of a library in the order of their places; one that is asked twice stands once."""
     found: dict[str, Card] = {}
     entries = (p for p in passages if p.entry and p.entry.part == 1)
-    for passage in sorted(entries, key=lambda p: (p.locator.path, p.locator.span, p.id)):
+    for passage in in_order(entries):
         if entry := passage.entry:
             key = key_of(entry.question)
             found.setdefault(key, Card(key, entry.question, entry.difficulty, passage.id))

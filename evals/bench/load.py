@@ -26,9 +26,10 @@ from typing import Any
 
 import numpy as np
 
-from evals.bench.made import MadeUp, Vectors
+from evals.bench.made import MadeUp
 from evals.bench.processes import memory_mb
 from retrieval import Library
+from retrieval.arrays import Vectors
 from retrieval.encoder import open_encoder
 from retrieval.errors import PrepdeskError
 from retrieval.library import quiet

@@ -6,20 +6,19 @@ They cost a search and a commit what real ones do, and are worth nothing as answ
 from __future__ import annotations
 
 import random
+from itertools import accumulate
 from string import ascii_lowercase
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ingest.documents import Document
 from ingest.writer import Change, Written, encoded_texts, write_generation
+from retrieval.arrays import Vectors
 from retrieval.encoder import Encoder
 from retrieval.manifest import SourceRecord, sort_records
 from retrieval.store import Store
 from retrieval.types import Locator, Passage, passage_id
 from retrieval.vectors import VectorCache
-
-Vectors = NDArray[np.float32]
 
 _EACH = 20  # passages of a source
 _LENGTH = 62  # words of a passage
@@ -34,7 +33,7 @@ class MadeUp:
         self.words = [
             "".join(self.chance.choices(ascii_lowercase, k=self.chance.randint(3, 10))) for _ in range(30_000)
         ]
-        self._weights = [1 / (n + 3) for n in range(len(self.words))]
+        self._weights = list(accumulate(1 / (n + 3) for n in range(len(self.words))))  # summed once: they are many
         self._count = count // _EACH
         self._sources: dict[str, SourceRecord] = {}
 
@@ -63,7 +62,7 @@ class MadeUp:
 
     def _source(self, number: int) -> tuple[SourceRecord, str, list[Passage]]:
         path, title = f"made/{number // 1000:03}/note-{number:06}.md", f"Note {number}"
-        parts = [" ".join(self.chance.choices(self.words, self._weights, k=_LENGTH)) for _ in range(_EACH)]
+        parts = [" ".join(self.chance.choices(self.words, cum_weights=self._weights, k=_LENGTH)) for _ in range(_EACH)]
         passages, start = [], 0
         for part in parts:
             span = (start, start + len(part))

@@ -28,8 +28,6 @@ from retrieval.store import Home
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 QUESTION = "When do I prefer L1 over L2?"
-_WORDS = 62  # of a made-up passage
-_QUERIES = 200
 
 
 def ingest(setting: Setting) -> Iterator[str]:

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval import adapter
+from retrieval.arrays import Vectors
 from retrieval.models import ModelFiles
 
-Vectors = NDArray[np.float32]
 Pair = tuple[str, int]  # a question and the row of the passage that answers it
 Report = Callable[[str], None]
 

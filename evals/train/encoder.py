@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from evals.gold import GOLD, load_beir, load_gold
-from evals.train.contrastive import Recipe, Trainee, Vectors, train
+from evals.train.contrastive import Recipe, Trainee, train
 from evals.train.pairs import (
     Pairs,
     beir_pairs,
@@ -29,6 +29,7 @@ from evals.train.pairs import (
 )
 from ingest.bundled import bundled_corpus
 from retrieval import adapter
+from retrieval.arrays import Vectors
 from retrieval.encoder import WordPieces
 from retrieval.library import quiet
 from retrieval.models import BASE_MODEL, ModelFiles, find_model

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from ingest.doctor import examine
 from ingest.pipeline import ingest
 from retrieval import local_index
+from retrieval.arrays import Vectors
 from retrieval.errors import IndexCorruptError
 from retrieval.library import Library
 from retrieval.lines import Lines, LinesWriter
-from retrieval.matrix import Matrix, MatrixWriter, Vectors
+from retrieval.matrix import Matrix, MatrixWriter
 from retrieval.store import Home
 from tests.invariants import check_generation, check_same_state, state_of
 
