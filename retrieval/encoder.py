@@ -1,4 +1,4 @@
-"""Texts to unit vectors. Owns sentence-transformers, onnxruntime and the tokenizer.
+"""Texts to unit vectors. Owns sentence-transformers and the tokenizer.
 
 A model is exported once, from verified weights, to ONNX (pooling and normalisation
 inside); from then on onnxruntime and tokenizers serve it alone, which starts in 0.3 s

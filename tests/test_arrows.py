@@ -13,10 +13,11 @@ FLOORS = ("retrieval", "ingest", "evals", "ui")
 ROOMS = {
     "chromadb": {"retrieval/index.py", "retrieval/server.py"},  # in this process; on another machine
     "sentence_transformers": {"retrieval/encoder.py", "retrieval/reranker.py"},
-    "onnxruntime": {"retrieval/encoder.py"},
+    "onnxruntime": {"retrieval/onnx_export.py"},
     "torch": {
         "retrieval/encoder.py",
         "retrieval/half.py",
+        "retrieval/onnx_export.py",
         "retrieval/reranker.py",
         "retrieval/adapter.py",
         "evals/train/contrastive.py",
