@@ -247,13 +247,15 @@ def _report(
     plan: Plan, sources: Iterable[SourceRecord], generation: str | None, passages: int, encoded: int, started: float
 ) -> Report:
     records = list(sources)
+    no_material = {r.path for r in records if r.skipped}
+    told = {*plan.new, *plan.changed, *plan.moved}  # a copy of another file is kept unread, and may be new all the same
     return Report(
         generation=generation,
-        new=tuple(plan.new),
+        new=tuple(path for path in plan.new if path not in no_material),
         changed=tuple(plan.changed),
         moved=tuple(plan.moved),
         removed=tuple(plan.removed),
-        unchanged=sum(not r.skipped for r in plan.keep),
+        unchanged=sum(not r.skipped and r.path not in told for r in plan.keep),
         failed=tuple((r.path, r.error) for r in records if r.error),
         skipped=tuple((r.path, r.skipped) for r in records if r.skipped),
         warnings=tuple((r.path, w) for r in records for w in r.warnings),

@@ -103,13 +103,26 @@ def test_a_removed_file_leaves_the_index(store: Store, notes: Path, ingest_notes
 def test_the_same_content_twice_is_indexed_once(store: Store, notes: Path, ingest_notes: Ingest) -> None:
     """This test ensures that a copy is recorded beside its original, and takes over when that goes."""
     (notes / "z-copy.md").write_text(NOTES, encoding="utf-8")
-    assert ingest_notes().passages == 4
+    report = ingest_notes()
+    assert (report.passages, report.new, report.unchanged) == (
+        4,
+        ("bank.yaml", "regularization.md", "z-copy.md"),
+        0,
+    )
     records = Manifest.read(store.current()).by_path()
     assert records["z-copy.md"].same_as == "regularization.md"
     (notes / "regularization.md").unlink()
     ingest_notes()
     check_generation(store)
     assert Manifest.read(store.current()).by_path()["z-copy.md"].passages == 2
+
+
+def test_a_file_of_nothing_is_told_once(store: Store, notes: Path, ingest_notes: Ingest) -> None:
+    """This test ensures that what has no text counts as no material alone, and as nothing new."""
+    (notes / "empty.md").write_text(" \n", encoding="utf-8")
+    report = ingest_notes()
+    assert (report.new, report.unchanged) == (("bank.yaml", "regularization.md"), 0)
+    assert report.skipped == (("empty.md", "no text in it"),)
 
 
 def test_ingest_twice_from_nothing_gives_the_same(tmp_path: Path, encoders: Path, notes: Path) -> None:
