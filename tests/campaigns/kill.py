@@ -26,10 +26,9 @@ from typing import Any
 from ingest.doctor import examine
 from ingest.pipeline import ingest
 from retrieval import Library
-from retrieval.encoder import open_encoder
 from retrieval.library import quiet
-from retrieval.models import DEFAULT_MODEL
 from retrieval.store import Home
+from tests.campaigns import exported_encoder
 from tests.invariants import check_generation, check_same_state, state_of
 
 QUESTION = "which note speaks of fact seven about gradient descent"
@@ -156,9 +155,7 @@ def check_what_is_left(stage: Stage) -> str:
 
 def campaign(folder: Path, count: int, files: int = 40) -> dict[str, dict[str, int]]:
     """Kill at `count` points; return for each kind how often the ingest was hit, and which state was then live."""
-    stage = Stage(folder, folder / "encoders")
-    # The ingest that exports the encoder has it in torch too and may encode in half precision, at another rounding.
-    open_encoder(DEFAULT_MODEL, stage.encoders)
+    stage = Stage(folder, exported_encoder(folder / "encoders"))
     stage.prepare(files)
     life = measure(stage)
     print(
