@@ -156,7 +156,13 @@ def test_errors_are_one_line_with_what_to_do(here: Prep, notes: Path, tmp_path: 
     check_one_line_error(here("search", "x", "--source", "nope.md"), "nope.md")
     check_one_line_error(here("ask", "--queries", tmp_path / "none.jsonl"), "none.jsonl")
     check_one_line_error(here("eval", tmp_path / "none.jsonl"), "none.jsonl")
-    assert here("search", "x", "--k", "many").returncode == 2
+    for wrong, *told in (
+        (("search", "x", "--k", "0"), "--k", "prep search -h"),
+        (("search", "x", "--k", "many"), "--k"),
+        (("serch", "x"), "'serch'", "'search'", "prep -h"),
+        (("ask", "x", "--modle", "y"), "--modle", "prep ask -h"),
+    ):
+        check_wrong_option(here(*wrong), *told)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,10 @@ import typer
 
 from retrieval.library import quiet
 from ui.commands import asking, indexing, measuring, searching, serving
+from ui.options import Commands
 
 app = typer.Typer(
+    cls=Commands,
     help="Answers from your own interview material, with the passage each one comes from.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

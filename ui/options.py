@@ -6,12 +6,15 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from retrieval.errors import IndexMissingError, PrepdeskError, QueryError
 from retrieval.store import Store
@@ -64,6 +67,29 @@ TopicOption = Annotated[list[str] | None, typer.Option("--topic", help="Only pas
 SourceOption = Annotated[list[str] | None, typer.Option("--source", help="Only this source or folder of the library.")]
 
 
+class Commands(TyperGroup):
+    """The commands of `prep`: what is typed wrong is told in one line with where to look, and exits 2."""
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
+        with _told_in_one_line() if args else nullcontext():  # without arguments it is the help that is raised
+            return super().make_context(info_name, args, *rest, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _told_in_one_line():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except TyperException as error:
+        context = getattr(error, "ctx", None)
+        name = f" {context.info_name}" if context and context.parent else ""
+        tell(f"{error.format_message()} (see: prep{name} -h)")
+        raise typer.Exit(error.exit_code) from error
+
+
 def command(app: typer.Typer, **options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Register a command whose PrepdeskErrors become one line on stderr and exit code 1, wrong options 2."""
 
@@ -90,7 +116,7 @@ def command(app: typer.Typer, **options: Any) -> Callable[[Callable[P, R]], Call
     return register
 
 
-def tell(error: PrepdeskError | typer.BadParameter) -> None:
+def tell(error: PrepdeskError | typer.BadParameter | str) -> None:
     """Print an error as one line on stderr; the names of files in it may hold anything."""
     from ingest.decode import message
 
