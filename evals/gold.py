@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any, TextIO
 
 from retrieval.errors import GoldError, QueryError
 from retrieval.library import Library
-from retrieval.types import Hit, Locator
+from retrieval.types import Hit, Locator, Passage, embedded_text
 
 GOLD = Path(__file__).parent / "gold"
 
@@ -49,6 +50,11 @@ class Placed:
     path: str
     span: tuple[int, int]
     part: int
+
+
+def content_id(passage: Passage) -> str:
+    """Return 16 hex digits of what is embedded of a passage, the same wherever it stands."""
+    return hashlib.sha256(embedded_text(passage).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def load_gold(path: Path) -> list[Question]:

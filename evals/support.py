@@ -1,10 +1,12 @@
 """How well the check of written sentences tells supported from unsupported ones, on labelled pairs; and its fit.
 
-    python -m evals.support [INDEX] [--fit]
+    python -m evals.support [INDEX] [--fit] [--twins]
 
 A line of `gold/support.jsonl` is a gold line whose text is the sentence, whose span is the
 passage it cites, and whose slice is `supported` or what is wrong with it. No passage is in
 both parts: dev is for fitting, test for reporting. `--fit` writes retrieval/support.json.
+`--twins` measures on `gold/twins.jsonl` too: a line is a passage, by the hash of what is embedded
+of it, with a sentence that it supports and one of almost the same words that it does not.
 """
 
 from __future__ import annotations
@@ -18,13 +20,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evals.gold import GOLD, Question, load_gold, of_split, overlaps, place
+from evals.gold import GOLD, Question, content_id, load_gold, of_split, overlaps, place
 from retrieval import support
 from retrieval.errors import GoldError
 from retrieval.library import Library, default_home, quiet
 from retrieval.logistic import Logistic
 from retrieval.support import FEATURES, Checker
-from retrieval.types import Passage, in_order
+from retrieval.types import MARKS, Passage, in_order
 
 TARGET_RECALL = 0.90  # of what is not supported, among what is marked weak or unsupported
 TARGET_PRECISION = 0.85  # of what is marked unsupported
@@ -74,6 +76,17 @@ def _pairs(questions: Sequence[Question], library: Library) -> list[Pair]:
             raise GoldError(f"{question.id}: its passage in {placed.path} is not indexed; run: prep ingest")
         found.append(Pair(question.text, passage, question.slice))
     return found
+
+
+def load_twins(library: Library, path: Path = GOLD / "twins.jsonl") -> list[tuple[Pair, Pair]]:
+    """Return each supported sentence with its unsupported twin; those whose passage was rewritten are left out."""
+    passages = {content_id(p): p for p in library.searcher.dense.all_passages()}
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [
+        (Pair(r["supported"], passage, SUPPORTED), Pair(r["unsupported"], passage, r["fault"]))
+        for r in lines
+        if (passage := passages.get(r["passage"]))
+    ]
 
 
 def caught(pairs: Sequence[Pair], flagged: Sequence[bool]) -> Caught:
@@ -135,8 +148,23 @@ def report(pairs: Sequence[Pair], checker: Checker) -> list[str]:
         lines.append(f"  marked {name}: recall {c.recall:.3f}, precision {c.precision:.3f} ({c.flagged} marked)")
     for kind in sorted({p.kind for p in pairs}, key=lambda k: (k != SUPPORTED, k)):
         mine = [m for m, p in zip(marks, pairs, strict=True) if p.kind == kind]
-        shares = ", ".join(f"{mark} {mine.count(mark)}" for mark in ("supported", "weak", "unsupported"))
+        shares = ", ".join(f"{mark} {mine.count(mark)}" for mark in MARKS)
         lines.append(f"  {kind} ({len(mine)}): {shares}")
+    return lines
+
+
+def report_twins(twins: Sequence[tuple[Pair, Pair]], checker: Checker) -> list[str]:
+    """Return the lines that tell, of each fault, how often the wrong twin is doubted more, and how both are marked."""
+    judged = [tuple(checker.judge(p.sentence, [p.passage]) for p in twin) for twin in twins]
+    lines = []
+    for fault in ("", *sorted({wrong.kind for _, wrong in twins})):
+        mine = [j for j, (_, wrong) in zip(judged, twins, strict=True) if fault in ("", wrong.kind)]
+        told_apart = sum((wrong.doubt > right.doubt) + (wrong.doubt == right.doubt) / 2 for right, wrong in mine)
+        marks = (
+            f"{side} {', '.join(f'{mark} {sum(j[n].mark == mark for j in mine) / len(mine):.2f}' for mark in MARKS)}"
+            for n, side in enumerate(("right:", "wrong:"))
+        )
+        lines.append(f"  {fault or 'all'} ({len(mine)}): told apart {told_apart / len(mine):.3f}; {'; '.join(marks)}")
     return lines
 
 
@@ -145,6 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("index", nargs="?", type=Path, default=None)
     parser.add_argument("--fit", action="store_true", help="fit on dev and write retrieval/support.json")
+    parser.add_argument("--twins", action="store_true", help="measure on twins too, which takes minutes")
     options = parser.parse_args()
     quiet()
     with Library.open(options.index or default_home()) as library:
@@ -157,6 +186,8 @@ def main() -> None:
         for split, pairs in parts.items():
             print(f"{split}: {len(pairs)} pairs, {sum(not p.supported for p in pairs)} not supported")
             print("\n".join(report(pairs, checker)))
+        if options.twins:
+            print("\n".join(["twins", *report_twins(load_twins(library), checker)]))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ SourceKind = Literal["guide", "bank", "paper", "notes"]
 Mode = Literal["hybrid", "dense", "lexical"]
 Mark = Literal["supported", "weak", "unsupported"]
 
+MARKS: tuple[Mark, ...] = ("supported", "weak", "unsupported")
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
 PASSAGE_KINDS: tuple[PassageKind, ...] = ("prose", "qa", "code", "table", "list")
 

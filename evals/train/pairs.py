@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evals.gold import load_beir
+from evals.gold import content_id, load_beir
 from evals.train.contrastive import Pair
 from ingest.discover import find_files
 from ingest.readers import READERS
@@ -52,11 +52,6 @@ class Pairs:
             self.held + moved(other.held),
             self.corpora + [further + number for number in other.corpora],
         )
-
-
-def content_id(passage: Passage) -> str:
-    """Return 16 hex digits of what is embedded of a passage, the same wherever it stands."""
-    return hashlib.sha256(embedded_text(passage).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def corpus_passages(folder: Path, pieces: WordPieces) -> list[Passage]:
