@@ -28,8 +28,8 @@ Progress = Callable[[int], None]
 _EXPORT_VERSION = 2
 _AGREEMENT = 0.99999
 _HALF_AGREEMENT = 0.9999
+MANY = 256  # texts that pay for the start of torch, about 5 s
 _BATCH = 8  # fastest of 4, 8, 16 and 64 on 2 cores once texts are sorted by length
-_MANY = 1000  # texts that pay for the start of torch, about 5 s
 _PROBES = ("What is overfitting?", "L1 against L2 regularization", "why does my loss become NaN after a few steps " * 8)
 
 
@@ -53,8 +53,7 @@ class Encoder(WordPieces):
     """A model ready to encode: `dimensions` wide, at most `max_tokens` word pieces a text.
 
     Long work goes to torch in half precision where the hardware computes faster in it and the
-    vectors agree. `loaded` is the model in sentence-transformers where it is at hand; else it
-    is loaded once there was much to encode.
+    vectors agree. `loaded` is the model in sentence-transformers where it is at hand already.
     """
 
     def __init__(self, model: ModelFiles, onnx: Path, loaded: Any = None) -> None:
@@ -64,7 +63,6 @@ class Encoder(WordPieces):
         self._model = model
         self._loaded = loaded
         self._session = open_session(onnx)
-        self._encoded = 0
         self.dimensions = int(self._session.get_outputs()[0].shape[-1])
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None, *, many: bool = False) -> Vectors:
@@ -72,14 +70,14 @@ class Encoder(WordPieces):
 
         Batches hold texts of like length, so that little is spent on padding. `progress`
         is called with the number of texts done since the last call. `many` marks a part of
-        long work, for which torch may be started.
+        long work (`MANY` texts or more), for which torch may be started.
         """
         out = np.empty((len(texts), self.dimensions), dtype=np.float32)
         self._tokenizer.enable_truncation(self.max_tokens)
         encodings = self._tokenizer.encode_batch(list(texts))
         self._tokenizer.no_truncation()
         order = sorted(range(len(texts)), key=lambda i: len(encodings[i].ids), reverse=True)
-        half = self._half_for(len(texts)) if many else None
+        half = self._half if many else None
         batch = half.batch if half else _BATCH
         for start in range(0, len(order), batch):
             rows = order[start : start + batch]
@@ -88,10 +86,6 @@ class Encoder(WordPieces):
             if progress:
                 progress(len(rows))
         return out
-
-    def _half_for(self, count: int) -> HalfPrecision | None:
-        self._encoded += count
-        return self._half if self._loaded or self._encoded >= _MANY else None
 
     @cached_property
     def _half(self) -> HalfPrecision | None:

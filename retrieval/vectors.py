@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.arrays import Vectors
-from retrieval.encoder import Encoder, Progress
+from retrieval.encoder import MANY, Encoder, Progress
 from retrieval.sqlite_cache import SqliteCache
 
 _SLICE = 64  # texts encoded between two saves: what an interruption can cost
@@ -30,6 +30,7 @@ class VectorCache:
         self.encoder = encoder
         self._db = SqliteCache(path, "vectors", ("key", "vector"), "blob")
         self.encoded = 0
+        self._many = False  # whether this is long work; by the texts alone, so that the same ones get the same vectors
 
     def __enter__(self) -> VectorCache:
         return self
@@ -46,9 +47,10 @@ class VectorCache:
             progress(len(texts) - len(first))
         # Longest first, so that a slice holds texts of like length and little is spent on padding.
         missing = sorted(first, key=lambda key: len(first[key]), reverse=True)
+        self._many |= len(missing) >= MANY
         for start in range(0, len(missing), _SLICE):
             part = missing[start : start + _SLICE]
-            self._save(part, self.encoder.encode([first[key] for key in part], progress, many=True))
+            self._save(part, self.encoder.encode([first[key] for key in part], progress, many=self._many))
         self.encoded += len(missing)
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:

@@ -103,5 +103,5 @@ def test_a_damaged_page_of_the_cache_costs_time_only(tmp_path: Path, encoder: En
     path.write_bytes(content)
     with VectorCache(path, encoder) as cache:
         assert not cache.crowded(0)
-        np.testing.assert_allclose(cache.encode(texts[:2]), encoder.encode(texts[:2], many=True), atol=1e-5)
+        np.testing.assert_allclose(cache.encode(texts[:2]), encoder.encode(texts[:2]), atol=1e-5)
         assert (cache.encoded, len(cache.encode(texts[:2])), cache.encoded) == (2, 2, 2)

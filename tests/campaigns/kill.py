@@ -28,7 +28,6 @@ from ingest.pipeline import ingest
 from retrieval import Library
 from retrieval.library import quiet
 from retrieval.store import Home
-from tests.campaigns import exported_encoder
 from tests.invariants import check_generation, check_same_state, state_of
 
 QUESTION = "which note speaks of fact seven about gradient descent"
@@ -155,7 +154,7 @@ def check_what_is_left(stage: Stage) -> str:
 
 def campaign(folder: Path, count: int, files: int = 40) -> dict[str, dict[str, int]]:
     """Kill at `count` points; return for each kind how often the ingest was hit, and which state was then live."""
-    stage = Stage(folder, exported_encoder(folder / "encoders"))
+    stage = Stage(folder, folder / "encoders")
     stage.prepare(files)
     life = measure(stage)
     print(

@@ -24,7 +24,6 @@ from retrieval.library import quiet
 from retrieval.server import Address
 from retrieval.server_store import ServerStore
 from retrieval.store import Home
-from tests.campaigns import exported_encoder
 from tests.chroma_server import ChromaServer
 from tests.invariants import check_generation, check_same_state, state_of
 
@@ -173,7 +172,7 @@ def main() -> None:
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     for run in (kill_writers, kill_server):
         with tempfile.TemporaryDirectory() as folder:
-            print(run.__name__, run(Path(folder), exported_encoder(Path(folder) / "encoders"), kills), flush=True)
+            print(run.__name__, run(Path(folder), Path(folder) / "encoders", kills), flush=True)
 
 
 if __name__ == "__main__":

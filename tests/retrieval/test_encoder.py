@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from retrieval import encoder as encoder_module
-from retrieval.encoder import Encoder, open_encoder
+from retrieval import vectors as vectors_module
+from retrieval.encoder import Encoder, load_model, open_encoder
 from retrieval.errors import EncoderError
 from retrieval.half import HalfPrecision
 from retrieval.models import BASE_MODEL, DEFAULT_MODEL, find_model
+from retrieval.vectors import VectorCache
 
 TEXTS = [
     "What is overfitting?",
@@ -43,7 +45,6 @@ def test_vectors_do_not_depend_on_their_batch(encoder: Encoder) -> None:
 def test_long_work_runs_in_half_precision_and_agrees(encoders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """This test ensures that many texts go the fast way, on any processor here, to vectors that agree."""
     monkeypatch.setattr(encoder_module, "half_device", lambda: "cpu")
-    monkeypatch.setattr(encoder_module, "_MANY", 0)
     ours = open_encoder(DEFAULT_MODEL, encoders)
     texts = [f"{text} {n}" for n in range(8) for text in TEXTS]
     exact, fast = ours.encode(texts), ours.encode(texts, many=True)
@@ -52,10 +53,23 @@ def test_long_work_runs_in_half_precision_and_agrees(encoders: Path, monkeypatch
     assert np.abs(ours.encode(texts[:5]) - exact[:5]).max() < 1e-5  # a few texts stay exact
 
 
+def test_few_texts_are_exact_and_many_are_not(tmp_path: Path, encoders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This test ensures that the texts alone decide their precision, whoever exported the model."""
+    monkeypatch.setattr(encoder_module, "half_device", lambda: "cpu")
+    monkeypatch.setattr(vectors_module, "MANY", 8)
+    ours = open_encoder(DEFAULT_MODEL, encoders)
+    monkeypatch.setattr(ours, "_loaded", load_model(find_model(DEFAULT_MODEL)))  # as where it was exported just now
+    texts = [f"{text} {n}" for n in range(2) for text in TEXTS]
+    exact = ours.encode(texts)
+    with VectorCache(tmp_path / "few.sqlite", ours) as cache:
+        assert np.abs(cache.encode(texts[:7]) - exact[:7]).max() < 1e-5
+    with VectorCache(tmp_path / "many.sqlite", ours) as cache:
+        assert 1e-5 < np.abs(cache.encode(texts) - exact).max() < 1e-2
+
+
 def test_half_precision_that_disagrees_is_not_used(encoders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """This test ensures that a machine that computes badly is found out before its vectors are kept."""
     monkeypatch.setattr(encoder_module, "half_device", lambda: "cpu")
-    monkeypatch.setattr(encoder_module, "_MANY", 0)
     right = HalfPrecision.__call__
     monkeypatch.setattr(HalfPrecision, "__call__", lambda *given: np.roll(right(*given), 1, axis=1))
     texts = [f"question {n}" for n in range(40)]
