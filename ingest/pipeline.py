@@ -18,12 +18,14 @@ from ingest.plan import Plan, fold_read, make_plan, removal_plan
 from ingest.reading import Reading, Task
 from ingest.workers import Workers
 from ingest.writer import Change, Progress, encoded_texts, warm_up, write_generation
-from retrieval.encoder import MANY, Encoder, open_encoder
+from retrieval.encoder import Encoder, open_encoder
 from retrieval.errors import FingerprintError, IndexCorruptError, IndexMissingError, ReadError
 from retrieval.manifest import Manifest, SourceRecord, sort_records
 from retrieval.models import DEFAULT_MODEL, find_model, model_fingerprint
 from retrieval.store import Store, storage_errors
 from retrieval.vectors import VectorCache
+
+_ENCODE_AT_ONCE = 1024  # texts; enough of like length for full batches without much padding
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +195,10 @@ def _read_all(home: Store, plan: Plan, model: str, progress: Progress) -> tuple[
                 ]
                 waiting.extend(texts)
                 found += len(texts)
-                if len(waiting) >= MANY or len(outcomes) == len(tasks):
-                    cache.fill(waiting, count)
-                    waiting.clear()
+                # As many at a time whatever was read meanwhile: in half precision a vector depends on its company.
+                while len(waiting) >= _ENCODE_AT_ONCE or (waiting and len(outcomes) == len(tasks)):
+                    cache.fill(waiting[:_ENCODE_AT_ONCE], count)
+                    del waiting[:_ENCODE_AT_ONCE]
             return outcomes, encoder, cache.encoded
 
 
