@@ -1,12 +1,13 @@
 """How well the check of written sentences tells supported from unsupported ones, on labelled pairs; and its fit.
 
-    python -m evals.support [INDEX] [--fit] [--twins]
+    python -m evals.support [INDEX] [--fit] [--twins PASSAGES]
 
 A line of `gold/support.jsonl` is a gold line whose text is the sentence, whose span is the
 passage it cites, and whose slice is `supported` or what is wrong with it. No passage is in
 both parts: dev is for fitting, test for reporting. `--fit` writes retrieval/support.json.
-`--twins` measures on `gold/twins.jsonl` too: a line is a passage, by the hash of what is embedded
-of it, with a sentence that it supports and one of almost the same words that it does not.
+`--twins` measures on `gold/twins.jsonl` too, of so many passages: a line is a passage, by the hash
+of what is embedded of it, with a sentence that it supports and one of almost the same words that
+it does not.
 """
 
 from __future__ import annotations
@@ -78,14 +79,21 @@ def _pairs(questions: Sequence[Question], library: Library) -> list[Pair]:
     return found
 
 
-def load_twins(library: Library, path: Path = GOLD / "twins.jsonl") -> list[tuple[Pair, Pair]]:
-    """Return each supported sentence with its unsupported twin; those whose passage was rewritten are left out."""
+def load_twins(library: Library, count: int, path: Path = GOLD / "twins.jsonl") -> list[tuple[Pair, Pair]]:
+    """Return each supported sentence with its unsupported twin, of `count` passages, whose ids are chance.
+
+    Those whose passage was rewritten are left out.
+    """
     passages = {content_id(p): p for p in library.searcher.dense.all_passages()}
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    chosen = set(sorted({r["passage"] for r in lines} & passages.keys())[:count])
     return [
-        (Pair(r["supported"], passage, SUPPORTED), Pair(r["unsupported"], passage, r["fault"]))
+        (
+            Pair(r["supported"], passages[r["passage"]], SUPPORTED),
+            Pair(r["unsupported"], passages[r["passage"]], r["fault"]),
+        )
         for r in lines
-        if (passage := passages.get(r["passage"]))
+        if r["passage"] in chosen
     ]
 
 
@@ -173,7 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("index", nargs="?", type=Path, default=None)
     parser.add_argument("--fit", action="store_true", help="fit on dev and write retrieval/support.json")
-    parser.add_argument("--twins", action="store_true", help="measure on twins too, which takes minutes")
+    parser.add_argument("--twins", type=int, default=0, metavar="PASSAGES", help="measure on twins of so many passages too")
     options = parser.parse_args()
     quiet()
     with Library.open(options.index or default_home()) as library:
@@ -187,7 +195,7 @@ def main() -> None:
             print(f"{split}: {len(pairs)} pairs, {sum(not p.supported for p in pairs)} not supported")
             print("\n".join(report(pairs, checker)))
         if options.twins:
-            print("\n".join(["twins", *report_twins(load_twins(library), checker)]))
+            print("\n".join(["twins", *report_twins(load_twins(library, options.twins), checker)]))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def test_twins_are_told_apart_by_what_their_passage_says(read_library: Library, 
     }
     file = tmp_path / "twins.jsonl"
     file.write_text("".join(json.dumps(t) + "\n" for t in (twin, twin | {"passage": "0" * 16})), encoding="utf-8")
-    ((right, wrong),) = load_twins(read_library, file)
+    ((right, wrong),) = load_twins(read_library, 10, file)
     assert (right.kind, wrong.kind, right.passage) == (SUPPORTED, "not said", passage)
     told = report_twins([(right, wrong)], Checker(read_library.searcher.encoder))
     assert told[1].startswith("  not said (1): told apart 1.000; right: supported 1.00, weak 0.00, unsupported 0.00; ")
