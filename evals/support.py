@@ -181,7 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("index", nargs="?", type=Path, default=None)
     parser.add_argument("--fit", action="store_true", help="fit on dev and write retrieval/support.json")
-    parser.add_argument("--twins", type=int, default=0, metavar="PASSAGES", help="measure on twins of so many passages too")
+    parser.add_argument("--twins", type=int, default=0, metavar="PASSAGES", help="measure on their twins too")
     options = parser.parse_args()
     quiet()
     with Library.open(options.index or default_home()) as library:
