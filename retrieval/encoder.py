@@ -21,7 +21,7 @@ from retrieval.arrays import Tokens, Vectors
 from retrieval.errors import EncoderError
 from retrieval.half import HalfPrecision, half_device
 from retrieval.models import ModelFiles, find_model, model_fingerprint
-from retrieval.onnx_export import export, open_session, padded, sealed
+from retrieval.onnx_export import export, open_session, sealed
 
 Progress = Callable[[int], None]
 
@@ -174,7 +174,13 @@ def _check_agreement(loaded: Any, session: Any) -> None:
 
 def _padded(ids: Sequence[Sequence[int]]) -> tuple[Tokens, Tokens]:
     """Return word pieces and their mask, `(texts, longest)` each."""
-    return padded(ids), padded([[1] * len(row) for row in ids])
+    width = max(len(row) for row in ids)
+    tokens = np.zeros((len(ids), width), dtype=np.int64)
+    mask = np.zeros((len(ids), width), dtype=np.int64)
+    for i, row in enumerate(ids):
+        tokens[i, : len(row)] = row
+        mask[i, : len(row)] = 1
+    return tokens, mask
 
 
 def _run(session: Any, tokens: Tokens, mask: Tokens) -> Vectors:

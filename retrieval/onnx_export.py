@@ -12,10 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock
 
-from retrieval.arrays import Tokens
 from retrieval.models import file_sha256
 
 
@@ -37,8 +35,8 @@ def _is_whole(onnx: Path, seal: Path) -> bool:
     return onnx.is_file() and seal.is_file() and seal.read_text() == file_sha256(onnx)
 
 
-def export(network: Any, inputs: Sequence[str], output: str, target: Path, *, per_token: bool = False) -> None:
-    """Write a network whose forward takes the inputs and gives `(texts, width)`, or `(texts, longest)` a token.
+def export(network: Any, inputs: Sequence[str], output: str, target: Path) -> None:
+    """Write a network whose forward takes the inputs and gives `(texts, width)`.
 
     Embedding tables are written in half precision: half of the weights, and the results stay what they were.
     """
@@ -66,7 +64,7 @@ def export(network: Any, inputs: Sequence[str], output: str, target: Path, *, pe
             str(target),
             input_names=list(inputs),
             output_names=[output],
-            dynamic_axes=dict.fromkeys(inputs, axes) | {output: axes if per_token else {0: "texts"}},
+            dynamic_axes=dict.fromkeys(inputs, axes) | {output: {0: "texts"}},
             dynamo=False,
         )
 
@@ -80,11 +78,3 @@ def open_session(path: Path) -> Any:
     # Threads that spin while a text is encoded save a fifth of its time; between texts they would burn both cores.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def padded(rows: Sequence[Sequence[int]]) -> Tokens:
-    """Return rows of numbers as `(rows, longest)`, filled up with zeros."""
-    out = np.zeros((len(rows), max(len(row) for row in rows)), dtype=np.int64)
-    for i, row in enumerate(rows):
-        out[i, : len(row)] = row
-    return out
