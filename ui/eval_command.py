@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -175,8 +175,8 @@ def pair_verdicts(done: Sequence[Evaluation]) -> list[str]:
     return verdicts(list(combinations(named, 2)), (chief_recall(measures), "nDCG@10")) if measures else []
 
 
-def check_gate(evaluation: Evaluation, path: Path) -> tuple[list[str], bool]:
-    """Compare with a baseline file; return a sentence a measure, and whether all of them pass."""
-    found = baseline.gate(evaluation, baseline.load(path))
+def check_gate(evaluation: Evaluation, before: Mapping[str, Mapping[str, float]]) -> tuple[list[str], bool]:
+    """Compare with a baseline; return a sentence a measure, and whether all of them pass."""
+    found = baseline.gate(evaluation, before)
     lines = [("FAIL " if v.failed else "ok   ") + v.comparison.sentence(v.p) for v in found]
     return lines, not any(v.failed for v in found)

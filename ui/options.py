@@ -75,23 +75,26 @@ class Commands(TyperGroup):
             return super().make_context(info_name, args, *rest, **extra)
 
     def invoke(self, ctx: Any) -> Any:
-        with _told_in_one_line():
+        with _told_in_one_line(ctx):
             return super().invoke(ctx)
 
 
 @contextmanager
-def _told_in_one_line() -> Iterator[None]:
+def _told_in_one_line(asked: Any = None) -> Iterator[None]:
     try:
         yield
     except TyperException as error:
         context = getattr(error, "ctx", None)
-        name = f" {context.info_name}" if context and context.parent else ""
-        tell(f"{error.format_message()} (see: prep{name} -h)")
+        name = context.info_name if context and context.parent else getattr(asked, "invoked_subcommand", None)
+        # What a command itself says of its options is a whole sentence, and no "Invalid value".
+        ours = isinstance(error, typer.BadParameter) and error.param is None
+        said = error.message if ours else error.format_message()
+        tell(f"{said} (see: prep{f' {name}' if name else ''} -h)")
         raise typer.Exit(error.exit_code) from error
 
 
 def command(app: typer.Typer, **options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Register a command whose PrepdeskErrors become one line on stderr and exit code 1, wrong options 2."""
+    """Register a command whose PrepdeskErrors become one line on stderr and exit code 1."""
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
@@ -101,9 +104,6 @@ def command(app: typer.Typer, **options: Any) -> Callable[[Callable[P, R]], Call
             except PrepdeskError as error:
                 tell(error)
                 raise typer.Exit(1) from error
-            except typer.BadParameter as error:
-                tell(error)
-                raise typer.Exit(2) from error
             except KeyboardInterrupt as error:
                 print("prep: interrupted; nothing already indexed is lost", file=sys.stderr)
                 raise typer.Exit(130) from error
@@ -116,7 +116,7 @@ def command(app: typer.Typer, **options: Any) -> Callable[[Callable[P, R]], Call
     return register
 
 
-def tell(error: PrepdeskError | typer.BadParameter | str) -> None:
+def tell(error: PrepdeskError | str) -> None:
     """Print an error as one line on stderr; the names of files in it may hold anything."""
     from ingest.decode import message
 

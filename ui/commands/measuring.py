@@ -93,6 +93,7 @@ def evaluate(
         raise typer.BadParameter("--answers needs gold questions; a BEIR folder and qrels have none to answer")
     for target in filter(None, (save, run, report)):
         kept.check_target(target)
+    before = kept.load(baseline) if baseline else None
     passed, lines = True, []
     with ExitStack() as opened:
         mine = opened.enter_context(open_or_build(index, chroma, reranker))
@@ -102,8 +103,8 @@ def evaluate(
         if against is not None:
             eval_command.add_other(done, against, measures)
         lines += eval_command.pair_verdicts(done)
-        if baseline is not None:
-            gate_lines, passed = eval_command.check_gate(done[0], baseline)
+        if before is not None:
+            gate_lines, passed = eval_command.check_gate(done[0], before)
             lines += gate_lines
         if save is not None:
             kept.save(done[0], save)
