@@ -119,7 +119,7 @@ class TopicTree:
             links = {k: tuple(v) for k, v in data["links"].items()}
             places = {k: (float(x), float(y)) for k, (x, y) in data.get("places", {}).items()}
             return cls(topics, means.reshape(len(topics), data["dimensions"]), center, links, places)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise IndexCorruptError(f"{folder / FILE_NAME} cannot be read ({error}); run: prep doctor --fix") from error
 
 

@@ -72,7 +72,7 @@ def test_a_damaged_file_changes_nothing(exported: Path, home: Home, harm: str) -
         ("passages.jsonl", b'["0", "{}"]'),
         ("passages.jsonl", b"[" * 100_000),
         ("topics.json", b"[]"),
-        ("topics.json", b'{"topics": [], "links": []}'),
+        ("topics.json", b'{"topics": [], "means": "", "center": "", "links": []}'),
         ("manifest.json", b"{}"),
     ],
 )
