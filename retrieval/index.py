@@ -14,6 +14,7 @@ import json
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -32,7 +33,6 @@ Where = Mapping[str, Any]
 
 _BATCH = 1000
 _SYNC = 1000  # rows after which Chroma writes its graph; those since are added to it again at every start
-_MANY = 20_000  # rows
 _WRITES = 20  # of the graph while many rows come
 _START = 2**18  # bytes written to see whether there is room
 _FULL = 8 * 2**20  # bytes free; less than the index asks for at once
@@ -189,18 +189,22 @@ class _Table:
         """Yield the parts in which to write so many rows.
 
         Chroma writes its whole graph anew after every so many rows, which for a large library is most
-        of its time; so where many come it does so a few times, the last time with the last of them.
+        of its time; so where many come it does so a few times. The last time is with the last of them:
+        what the written graph lacks is added to it at every start.
         """
-        if count <= _MANY:
-            yield from (slice(start, min(count, start + _BATCH)) for start in range(0, count, _BATCH))
+        if count <= _BATCH:
+            if count:
+                yield slice(0, count)
             return
-        self._write_graph_after(count // _WRITES)
-        parts = _WRITES * ceil(count / _WRITES / _BATCH)
+        writes = min(_WRITES, ceil(count / _BATCH))
+        self._write_graph_after(count // writes)
+        parts = writes * ceil(count / writes / _BATCH)
         yield from (slice(n * count // parts, (n + 1) * count // parts) for n in range(parts))
         self._write_graph_after(_SYNC)
 
     def _write_graph_after(self, rows: int) -> None:
-        with _told(self._folder, "written"):
+        with _told(self._folder, "written"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # chromadb's own, of collections that embed no text
             self._collection.modify(configuration={"hnsw": {"sync_threshold": rows}})
 
     def get(self, **arguments: Any) -> Any:

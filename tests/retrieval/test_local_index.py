@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,12 @@ from ingest.pipeline import ingest
 from retrieval import local_index
 from retrieval.arrays import Vectors
 from retrieval.errors import IndexCorruptError
+from retrieval.index import DenseIndex
 from retrieval.library import Library
 from retrieval.lines import Lines, LinesWriter
 from retrieval.matrix import Matrix, MatrixWriter
 from retrieval.store import Home
+from retrieval.types import Locator, Passage
 from tests.invariants import check_generation, check_same_state, state_of
 
 
@@ -106,6 +110,22 @@ def test_exact_search_and_the_graph_agree(library: Library, monkeypatch: pytest.
     for graph, exact in zip(*ways, strict=True):
         assert list(graph) == list(exact)
         assert graph == pytest.approx(exact, abs=1e-5)
+
+
+def test_a_start_has_nothing_to_make_up_for(tmp_path: Path) -> None:
+    """This test ensures that Chroma's graphs on disk hold all rows after many were written, the last ones too."""
+    place = Locator("a.md", "Title", (0, 4))
+    passages = [Passage(f"{n:032d}", "text", "Title", place, "prose") for n in range(2300)]
+    vectors = np.random.default_rng(5).normal(size=(2300, 8)).astype(np.float32)
+    index = DenseIndex(tmp_path)
+    index.add(passages, vectors)
+    index.add_questions([p.id for p in passages[:1400]], vectors[:1400])
+    index.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "chroma.sqlite3")) as db:
+        in_graph = db.execute(
+            "select seq_id from max_seq_id join segments on id = segment_id where scope = 'VECTOR' order by seq_id"
+        )
+        assert [row[0] for row in in_graph] == [2300, 3700]
 
 
 def test_a_lost_replica_is_told_and_mended(home: Home, notes: Path) -> None:
