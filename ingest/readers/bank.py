@@ -1,7 +1,7 @@
 """Question banks in YAML. The extracted text is each question with its answer and notes, as decoded.
 
-A bank is a list of entries, at the top or under one key, whose fields are recognised by
-name. Line ranges are those of the entry in the YAML file.
+A bank is a list of entries, at the top or under one key, or lists under several, which are
+their categories then; fields are recognised by name. Line ranges are those of the entry in the YAML file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from retrieval.errors import ReadError
 from retrieval.text import one_line
 
 QUESTION = ("question", "q", "prompt", "title", "front")
-ANSWER = ("answer", "a", "reference_answer", "reference", "solution", "response", "back")
+ANSWER = ("answer", "a", "reference_answer", "reference", "solution", "response", "correct_answer", "correct", "back")
+OPTIONS = ("options", "choices")
 TAGS = ("tags", "topics", "keywords")
 TOPICS = ("category", "topic", "section", "subject", "deck", *TAGS)
 DIFFICULTY = ("difficulty", "level")
@@ -83,7 +84,7 @@ def bank_document(
     position = unanswered = 0
     for fields, where in zip(entries, lines, strict=True):
         names = {str(k).strip().lower(): v for k, v in fields.items()}
-        question, answer = _field(names, QUESTION), _field(names, ANSWER)
+        question, answer = _field(names, QUESTION), _answer(names)
         if not question or not answer:
             unanswered += 1
             continue
@@ -119,16 +120,49 @@ def bank_document(
 def _entry_list(value: Any, node: Any) -> tuple[list[Mapping[str, Any]], list[Any]]:
     """Return the entries of a bank and their YAML nodes; both empty where there is no list of mappings."""
     if isinstance(value, Mapping):
-        keys = [k.value for k, _ in node.value]
-        key = next((k for k in (*LISTS, *keys) if isinstance(value.get(k), list)), None)
-        if key is None or key not in keys:
-            return [], []
-        last = len(keys) - 1 - keys[::-1].index(key)  # of a key that is given twice the last one counts
-        return _entry_list(value[key], node.value[last][1])
+        members = {key.value: below for key, below in node.value}  # of a key that is given twice the last one counts
+        found: list[tuple[Mapping[str, Any], Any]] = []
+        keys = lists_of({key: value.get(key) for key in members})
+        for key in keys:
+            entries, nodes = _entry_list(value[key], members[key])
+            found += zip(in_category(entries, key) if len(keys) > 1 else entries, nodes, strict=True)
+        return [entry for entry, _ in found], [below for _, below in found]
     if not isinstance(value, list):
         return [], []
     pairs = [(v, n) for v, n in zip(value, node.value, strict=True) if isinstance(v, Mapping)]
     return [v for v, _ in pairs], [n for _, n in pairs]
+
+
+def lists_of(members: Mapping[str, Any]) -> list[str]:
+    """Return the keys of an object under which a bank's entries are: one that names them, else all lists of objects."""
+    lists = [key for key, value in members.items() if isinstance(value, list)]
+    named = next(([key] for key in LISTS if key in lists), [])
+    return named or [key for key in lists if any(isinstance(v, Mapping) for v in members[key])]
+
+
+def in_category(entries: Iterable[Mapping[str, Any]], name: str) -> list[Mapping[str, Any]]:
+    """Return the entries of a list with its name for their category, where they have none of their own."""
+    return [entry if "category" in entry else {**entry, "category": name} for entry in entries]
+
+
+def _answer(names: Mapping[str, Any]) -> str:
+    """Return the answer of an entry, of several points a list; of a choice that is named by its letter, its words."""
+    wanted = _answers(names)
+    points = next((names[n] for n in wanted if names.get(n)), None)
+    if isinstance(points, list) and not any(isinstance(p, Mapping | list) for p in points):
+        return "\n".join(f"- {text}" for text in _texts(points))
+    answer = _field(names, wanted)
+    letter = answer.strip("().").lower()
+    if len(letter) != 1 or not "a" <= letter <= "z":
+        return answer
+    listed = next((names[n] for n in OPTIONS if isinstance(names.get(n), list)), [])
+    at = ord(letter) - ord("a")
+    return _field(names, [letter]) or (str(listed[at]).strip() if at < len(listed) else answer)
+
+
+def _answers(names: Mapping[str, Any]) -> list[str]:
+    """Return what the answer may be called in an entry; "a" beside a "b" is the first of its choices."""
+    return [name for name in ANSWER if not (name == "a" and "b" in names)]
 
 
 def _field(names: Mapping[str, Any], wanted: Sequence[str]) -> str:
@@ -144,7 +178,7 @@ def _field(names: Mapping[str, Any], wanted: Sequence[str]) -> str:
 
 def _notes(names: Mapping[str, Any]) -> Iterator[str]:
     """Yield the further fields of an entry (levels, signals, follow-ups ...) as text a person can read."""
-    used = {next((n for n in group if names.get(n)), "") for group in (QUESTION, ANSWER)}
+    used = {next((n for n in group if names.get(n)), "") for group in (QUESTION, _answers(names))}
     for name, value in names.items():
         if name in used or name in _LEFT_OUT or name in TOPICS:
             continue
@@ -152,9 +186,15 @@ def _notes(names: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, Mapping):
             yield "\n".join(f"{k}: {one_line(str(v))}" for k, v in value.items())
         elif isinstance(value, list):
-            yield f"{label}:\n" + "\n".join(f"- {one_line(str(v))}" for v in value)
+            yield f"{label}:\n" + "\n".join(f"- {_said(v)}" for v in value)
         elif isinstance(value, str) and value.strip():
             yield f"{label}: {value.strip()}"
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{k}: {one_line(str(v))}" for k, v in value.items())
+    return one_line(str(value))
 
 
 def _phrasings(value: Any) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ingest.decode import read_text, storable
 from ingest.documents import Columns, Document, Span, line_starts
-from ingest.readers.bank import LISTS, bank_document, renamed
+from ingest.readers.bank import bank_document, in_category, lists_of, renamed
 from ingest.readers.lines import rows_of, with_file_lines
 from retrieval.errors import ReadError
 
@@ -68,12 +68,20 @@ def _bank(text: str) -> tuple[str | None, list[tuple[Span, Mapping[str, Any]]]]:
         members = {key: (span, value) for key, span, value in _members(text, at)}
         given = members.get("title", (None, None))[1]
         title = _clean(given) if isinstance(given, str) else None
-        key = next((k for k in (*LISTS, *members) if k in members and isinstance(members[k][1], list)), None)
-        if key is None:
-            return title, []
-        at = members[key][0][0]
-    found = _items(text, at) if text[at] == "[" else ()
-    return title, [(span, _clean(value)) for span, value in found if isinstance(value, Mapping)]
+        found: list[tuple[Span, Mapping[str, Any]]] = []
+        keys = lists_of({key: value for key, (_, value) in members.items()})
+        for key in keys:
+            listed = _objects(text, members[key][0][0])
+            entries = [entry for _, entry in listed]
+            entries = in_category(entries, _clean(key)) if len(keys) > 1 else entries
+            found += zip((span for span, _ in listed), entries, strict=True)
+        return title, found
+    return title, _objects(text, at) if text[at] == "[" else []
+
+
+def _objects(text: str, at: int) -> list[tuple[Span, Mapping[str, Any]]]:
+    """Return the objects of the list that starts at `at`, with their spans."""
+    return [(span, _clean(value)) for span, value in _items(text, at) if isinstance(value, Mapping)]
 
 
 def _items(text: str, at: int) -> Iterator[tuple[Span, Any]]:

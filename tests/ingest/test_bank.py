@@ -100,3 +100,40 @@ def test_only_tags_are_divided_at_commas(tmp_path: Path) -> None:
     (entry,) = read_yaml_bank(write(tmp_path, text)).entries
     assert entry.heading == ("Bias, variance and overfitting",)
     assert entry.topics == ("Bias, variance and overfitting", "x, y", "t", "null")
+
+
+def test_lists_under_several_keys_are_categories(tmp_path: Path) -> None:
+    """This test ensures that no list is passed over, nor a category of an entry's own."""
+    text = (
+        "title: Mine\nml:\n- {question: Why a?, answer: b, category: own}\n"
+        "notes: [only, words]\nstats:\n- question: Why c?\n  answer: d\n"
+    )
+    document = read_yaml_bank(write(tmp_path, text))
+    assert [(e.question, e.heading, e.lines) for e in document.entries] == [
+        ("Why a?", ("own",), (3, 3)),
+        ("Why c?", ("stats",), (6, 7)),
+    ]
+    assert document.title == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("fields", "answer"),
+    [
+        ("a: Ridge\n  b: Lasso\n  correct: B", "Lasso"),
+        ("options: [Ridge, Lasso]\n  correct_answer: b", "Lasso"),
+        ("choices: [Ridge]\n  answer: (C)", "(C)"),
+        ("a: Lasso", "Lasso"),
+        ("answer: [Lasso, 'or   elastic net']", "- Lasso\n- or   elastic net"),
+    ],
+)
+def test_answers_are_what_is_meant(tmp_path: Path, fields: str, answer: str) -> None:
+    """This test ensures that the first of several choices is not taken for the answer, and that points are a list."""
+    document = read_yaml_bank(write(tmp_path, f"- question: Which penalty gives sparsity?\n  {fields}\n"))
+    (entry,) = document.entries
+    assert document.text[slice(*entry.answer)] == answer
+
+
+def test_objects_in_lists_are_words(tmp_path: Path) -> None:
+    """This test ensures that follow-ups with answers of their own are not quoted as Python."""
+    text = "- question: Why a?\n  answer: b\n  follow_ups: [{question: And then?, answer: More.}]\n"
+    assert read_yaml_bank(write(tmp_path, text)).text.endswith("Follow ups:\n- question: And then?; answer: More.")

@@ -100,6 +100,13 @@ _VALUES = st.recursive(
 )
 
 
+def answers(value: Any) -> bool:
+    """Tell whether a value is a text, or a list of texts with at least one in it."""
+    if isinstance(value, list):
+        return not any(isinstance(v, dict | list) for v in value) and any(v is not None and answers(v) for v in value)
+    return isinstance(value, str | int) and bool(str(value).strip())
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.fixed_dictionaries({"question": st.text(), "answer": _VALUES}), max_size=4), st.sampled_from([None, 2])
@@ -109,9 +116,7 @@ def test_any_entries_give_spans_inside_the_text(
 ) -> None:
     """This test ensures that no values break the spans or raise anything but ReadError."""
     path = write(tmp_path_factory.mktemp("j"), json.dumps({"x": [1], "questions": entries}, indent=indent))
-    if not any(
-        e["question"].strip() and isinstance(e["answer"], str | int) and str(e["answer"]).strip() for e in entries
-    ):
+    if not any(e["question"].strip() and answers(e["answer"]) for e in entries):
         with pytest.raises(ReadError, match=r"^bank\.json: not a question bank"):
             read_json_bank(path)
         return
@@ -151,3 +156,17 @@ def test_a_quote_of_json_lines_has_its_line(tmp_path: Path) -> None:
     text = '{"question": "What is a?", "answer": "A."}\n\n{"q": "What is b?", "a": "B.\\n\\nMore."}\n'
     document = read_json_lines_bank(write(tmp_path, text, "bank.jsonl"))
     assert [document.lines(e.span) for e in document.entries] == [(1, 1), (3, 3)]
+
+
+def test_lists_under_several_keys_are_read_all(tmp_path: Path) -> None:
+    """This test ensures that every list of objects is read, its key being the category, and spans stay right."""
+    path = tmp_path / "bank.json"
+    path.write_text(
+        '{"easy": [{"question": "Why a?", "answer": "b"}],\n"tags": ["x"],\n'
+        '"hard": [{"question": "Why c?",\n"answer": "d"}]}'
+    )
+    document = read_json_bank(path)
+    assert [(e.question, e.heading, e.lines) for e in document.entries] == [
+        ("Why a?", ("easy",), (1, 1)),
+        ("Why c?", ("hard",), (3, 4)),
+    ]
