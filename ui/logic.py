@@ -30,7 +30,7 @@ CONTEXT = 700  # characters shown before and after a passage
 LONGEST = 6000  # characters of an excerpt; what is longer is cut and says so
 MAX_QUESTION = 2000  # characters in the field; an address longer than this is refused by some browsers
 _NEAR = 0.35  # cosine of a question entry to what was asked; below it they share no subject
-_FRONT_MATTER = re.compile(r"\A---[ \t\r]*\n.*?\n---[ \t\r]*\n", re.S)
+_FRONT_MATTER = re.compile(r"\A---[ \t\r]*\n(?=[\w-]+[ \t]*:).*?\n---[ \t\r]*\n", re.S)
 _BLOCK_START = ("```", "~~~", "|", "$$", "\\[")
 _PLAIN = {".pdf", ".txt"}
 _CODE = {".py": "python", ".sql": "sql"}  # sources that are code from the first line to the last

@@ -37,6 +37,7 @@ _KINDS: dict[str, BlockKind] = {
 _CONTENTS_LINK = re.compile(r"\s*(?:\*\*)?\[[^\]]*\]\(#[^)]*\)(?:\*\*)?\s*$")
 _TITLE_WITHIN = 1500  # characters; a level-1 heading further down is a chapter, not the title
 _BARE_TAGS = re.compile(r"(?:\s|</?[A-Za-z][^>]*>|<!--.*?-->)*$", re.S)
+_KEY = re.compile(r"\s*[\w-]+[ \t]*:")
 _SUMMARY = re.compile(r"<summary>.*?</summary>", re.S | re.I)
 
 
@@ -69,24 +70,30 @@ def parse_markdown(text: str, stem: str) -> Document:
 
 
 @cache
-def _parser() -> Any:
+def _parser(front_matter: bool) -> Any:
     from markdown_it import MarkdownIt
     from mdit_py_plugins.dollarmath import dollarmath_plugin
     from mdit_py_plugins.front_matter import front_matter_plugin
 
-    return MarkdownIt("commonmark", {"html": True}).enable("table").use(front_matter_plugin).use(dollarmath_plugin)
+    parser = MarkdownIt("commonmark", {"html": True}).enable("table").use(dollarmath_plugin)
+    return parser.use(front_matter_plugin) if front_matter else parser
+
+
+def _parsed(text: str) -> tuple[dict[str, Any], Sequence[Any]]:
+    """Return the front matter and the tokens of all else; text between two rules is no front matter."""
+    tokens = _parser(True).parse(text)
+    if not tokens or tokens[0].type != "front_matter":
+        return {}, tokens
+    front = _front_matter(tokens[0].content)
+    return ({}, _parser(False).parse(text)) if front is None else (front, tokens)
 
 
 def _nodes(text: str, starts: Sequence[int]) -> tuple[dict[str, Any], list[Node]]:
     """Return the front matter and the top-level nodes of a document, tables of contents left out."""
-    front: dict[str, Any] = {}
     nodes: list[Node] = []
-    tokens = _parser().parse(text)
+    front, tokens = _parsed(text)
     for i, token in enumerate(tokens):
         if token.level != 0 or token.map is None or token.nesting < 0:
-            continue
-        if token.type == "front_matter":
-            front = _front_matter(token.content)
             continue
         span = _line_span(text, starts, token.map)
         if token.type not in _KINDS or span[0] >= span[1]:
@@ -177,12 +184,13 @@ def _source_kind(
     return "notes"
 
 
-def _front_matter(content: str) -> dict[str, Any]:
+def _front_matter(content: str) -> dict[str, Any] | None:
+    """Return what front matter says, "error" where it is broken; None for what is none, lines without a key."""
     try:
         front = yaml.safe_load(content)
-    except yaml.YAMLError as error:
-        return {"error": " ".join(str(error).split())[:120]}
-    return front if isinstance(front, dict) else {}
+    except (yaml.YAMLError, ValueError) as error:  # the latter for a date that there is not
+        return {"error": " ".join(str(error).split())[:120]} if _KEY.match(content) else None
+    return front if isinstance(front, dict) else {} if front is None else None
 
 
 def _strings(value: Any) -> tuple[str, ...]:

@@ -56,6 +56,32 @@ def test_broken_front_matter_is_a_warning() -> None:
     assert "front matter" in document.warnings[0]
 
 
+def test_a_date_that_there_is_not_does_not_lose_the_file() -> None:
+    """This test ensures that what YAML's own conversions refuse is a warning too."""
+    document = parse_markdown("---\ndate: 2024-02-30\n---\nBody.\n", "notes")
+    assert [document.text[slice(*b.span)] for b in document.blocks] == ["Body."]
+    assert "day is out of range" in document.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("between", "kinds"),
+    [
+        ("Overfitting is fitting noise.", ["heading", "prose"]),  # a line over dashes is a heading
+        ("## Part 1\nIntroduction to the matter.\n", ["heading", "prose", "prose"]),
+        ("**What is L1?**\n\nA penalty.\n", ["prose", "prose", "prose"]),
+        ("- a list\n- of two\n", ["list", "prose"]),
+    ],
+)
+def test_text_between_rules_is_no_front_matter(between: str, kinds: list[str]) -> None:
+    """This test ensures that notes that begin with a rule lose nothing."""
+    text = f"---\n{between}\n---\n\nThe rest.\n"
+    document = parse_markdown(text, "notes")
+    assert [b.kind for b in document.blocks] == kinds
+    said = " ".join(document.text[slice(*b.span)] for b in document.blocks)
+    assert all(word in said for word in between.split())
+    assert document.warnings == ()
+
+
 def test_windows_newlines_keep_spans_and_lines() -> None:
     """This test ensures that the file's own characters are cited, carriage returns and all."""
     document = parse_markdown("# T\r\n\r\nOne.\r\n\r\nTwo\r\nlines.\r\n", "x")
