@@ -34,8 +34,9 @@ corpus: $(VENV)/installed-dev
 	$(BIN)/python -m corpus.papers.src.build
 
 confidence: $(VENV)/installed-dev
-	$(BIN)/python -m evals.fit_confidence
-	$(BIN)/python -m evals.fit_coverage
+	$(BIN)/prep ingest --index .prep
+	$(BIN)/python -m evals.fit_confidence .prep
+	$(BIN)/python -m evals.fit_coverage .prep
 
 encoder: $(VENV)/installed-dev
 	$(BIN)/python -m evals.train.encoder $(if $(DATA),--data $(DATA))

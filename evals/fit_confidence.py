@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evals.answers import reliability
-from evals.gold import GOLD, load_gold, of_split, read_queries
+from evals.gold import GOLD, load_gold, of_split, place, read_queries
 from evals.metrics import SEED, auroc
 from retrieval import confidence
 from retrieval.library import ANSWER_HITS, Library, default_home, quiet
@@ -99,6 +99,8 @@ def main() -> None:
     with Library.open(options.index or default_home()) as library:
         for names in SETS:
             questions = [q for name in names for q in of_split(load_gold(GOLD / name), "dev")]
+            for question in questions:
+                place(question, library)  # refuses a library that is not that of the bundled corpus
             samples.append(
                 sample(library, [q.text for q in questions if q.spans], [q.text for q in questions if not q.spans])
             )

@@ -1,6 +1,6 @@
 """Choose the threshold of retrieval/coverage.py from labelled answers and write retrieval/coverage.json.
 
-    python -m evals.fit_coverage
+    python -m evals.fit_coverage [INDEX]
 
 `gold/coverage.jsonl` holds answers as candidates type them, to questions of the bundled
 corpus; a line names the points (by how they begin) that the text covers, and those that it
@@ -9,6 +9,7 @@ contradicts. A language model wrote and labelled them.
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -105,8 +106,11 @@ def _label(point: str, row: dict[str, Any]) -> Label:
 
 def main() -> None:
     """Choose, write, and print what the threshold is worth."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("index", nargs="?", type=Path, default=None, help="a library, for its exported encoder")
+    options = parser.parse_args()
     quiet()
-    encoder = open_encoder(DEFAULT_MODEL, Home(default_home()).encoders)
+    encoder = open_encoder(DEFAULT_MODEL, Home(options.index or default_home()).encoders)
     points = labelled_points(GOLD / "coverage.jsonl", bundled_corpus(), encoder)
     marks = measure(points)
     Path(coverage.__file__).with_name("coverage.json").write_text(json.dumps(asdict(marks)) + "\n", encoding="ascii")

@@ -8,6 +8,7 @@ kept. A third of the entries' questions is held out, and decides.
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,8 @@ _RECORDED = 10
 class Adapted:
     """What training gave: questions learned from and held out, hybrid recall@5 of these before and after.
 
-    `file` is the adapter that was kept, None where it is not shown to be better.
+    Before is the library's model as it is. `file` is the adapter that was kept, None where it is
+    not shown to be better.
     """
 
     learned: int
@@ -59,9 +61,10 @@ class _Asked:
 
 
 def adapt(library: Library, target: Path, *, recipe: Recipe = _RECIPE, report: Report = print) -> Adapted:
-    """Train an adapter over the library's model, measure it on held-out questions, and write it where it is better.
+    """Train an adapter over the default model and write it where held-out questions do better than as it is.
 
-    Raises QueryError for a library that is not on the default model, GoldError where it has too
+    `target` is what its file is called, but for a digest that is added. Raises QueryError for a
+    library that is not on the default model or an adapter over it, GoldError where it has too
     few question entries.
     """
     model = library.manifest.model
@@ -79,14 +82,14 @@ def adapt(library: Library, target: Path, *, recipe: Recipe = _RECIPE, report: R
     held = [a for a in asked if a.rows and _is_held(a.text)]
     opened = list(_opened_pairs(library.home.path, ids, {a.text for a in held}))
     trainee = Trainee(find_model(DEFAULT_MODEL), recipe)
-    before = _found(trainee, held, passages, lexical)
+    # An adapter that is there already is what a further one has to beat; it never saw what is held out.
+    present = trainee if model == DEFAULT_MODEL else Trainee(find_model(model), recipe)
+    before = _found(present, held, passages, lexical)
     train(trainee, [*((a.text, min(a.rows)) for a in learn), *opened], passages, report)
     after = _found(trainee, held, passages, lexical)
     comparison = compare(f"recall@{_K}", ("the model as it is", before), ("the adapted model", after))
     better = _is_better(comparison)
-    if better:
-        adapter.save(target, trainee.changes())
-        adapter.write_record(target, passages[:_RECORDED], trainee.encode(passages[:_RECORDED], exact=True))
+    kept = _keep(trainee, passages[:_RECORDED], target) if better else None
     return Adapted(
         len(learn),
         len(opened),
@@ -94,8 +97,21 @@ def adapt(library: Library, target: Path, *, recipe: Recipe = _RECIPE, report: R
         comparison,
         float(np.mean(before)),
         float(np.mean(after)),
-        target if better else None,
+        kept,
     )
+
+
+def _keep(trainee: Trainee, texts: Sequence[str], target: Path) -> Path:
+    """Write the adapter under the target's name and a digest: a library may be on the one written before."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        made = Path(folder, target.name)
+        adapter.save(made, trainee.changes())
+        adapter.write_record(made, texts, trainee.encode(texts, exact=True))
+        kept = target.with_stem(f"{target.stem}-{adapter.verified_sha256(made)[:8]}")
+        adapter.record_path(made).replace(adapter.record_path(kept))
+        made.replace(kept)
+    return kept
 
 
 def _is_better(comparison: Comparison) -> bool:

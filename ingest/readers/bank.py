@@ -155,7 +155,7 @@ def _answer(names: Mapping[str, Any]) -> str:
     letter = answer.strip("().").lower()
     if len(letter) != 1 or not "a" <= letter <= "z":
         return answer
-    listed = next((names[n] for n in OPTIONS if isinstance(names.get(n), list)), [])
+    listed: list[Any] = next((names[n] for n in OPTIONS if isinstance(names.get(n), list)), [])
     at = ord(letter) - ord("a")
     return _field(names, [letter]) or (str(listed[at]).strip() if at < len(listed) else answer)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,13 @@ def test_an_adapter_is_kept_only_where_it_is_better(
 
         monkeypatch.setattr(module, "_is_better", lambda comparison: True)
         kept = adapt(library, tmp_path / "own.safetensors", recipe=BRIEF, report=lambda _: None)
-    assert kept.file == tmp_path / "own.safetensors"
+        again = adapt(library, tmp_path / "own.safetensors", recipe=replace(BRIEF, seed=3), report=lambda _: None)
+    assert kept.file is not None
+    assert again.file is not None
+    assert {p.name for p in tmp_path.glob("own*")} == {
+        n for p in (kept.file, again.file) for n in (p.name, f"{p.stem}.json")
+    }
+    assert kept.file != again.file  # a library may be on the first one
     assert len(find_model(str(kept.file)).adapters) == 2
     assert open_encoder(str(kept.file), coded.encoders).dimensions == 384
 
