@@ -131,7 +131,8 @@ def load_beir(path: Path, split: str = "test") -> Beir:
     queries = {str(r["_id"]): str(r["text"]) for _, r in _rows(path / "queries.jsonl")}
     if not qrels or not queries:
         raise GoldError(f"{path}: no judged queries; look at {file.name} and queries.jsonl")
-    return Beir(path.name, documents, {q: queries[q] for q in qrels if q in queries}, qrels)
+    name = path.resolve().name or "collection"  # a folder of the library is called so: never "" or ".."
+    return Beir(name, documents, {q: queries[q] for q in qrels if q in queries}, qrels)
 
 
 def read_queries(path: Path) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evals.answers import evaluate_declining
-from evals.collections import build_library
+from evals.collections import build_library, collection_home
 from evals.evaluate import Evaluation, Scored, evaluate_beir, evaluate_gold, judged
 from evals.failures import find_failures
 from evals.gold import GoldSpan, Placed, Question, covers, is_beir, load_beir, load_gold, place, read_queries
@@ -158,6 +158,12 @@ def test_a_beir_folder_is_indexed_and_scored(tmp_path: Path, home: Home) -> None
     assert is_beir(tmp_path / "tiny")
     assert evaluation.queries[0].ranking[0] == "d2"
     assert evaluation.queries[0].measures["MRR@10"] == 1.0
+
+
+def test_a_collection_is_never_taken_for_the_library(tmp_path: Path, home: Home) -> None:
+    """This test ensures that `prep eval ..` indexes beside the library and not in its place."""
+    collection = load_beir(beir_folder(tmp_path) / "qrels" / "..")
+    assert collection_home(home, collection).path == home.path / "collections" / "tiny"
 
 
 def test_a_beir_folder_without_judgements_is_named(tmp_path: Path) -> None:
