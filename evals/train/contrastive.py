@@ -27,7 +27,7 @@ from retrieval.models import ModelFiles
 Pair = tuple[str, int]  # a question and the row of the passage that answers it
 Report = Callable[[str], None]
 
-_PART = 8  # texts that are read at once
+_PIECES = 2048  # word pieces that are read at once, padding among them
 _NEVER = -1e4  # a score that takes no part in a softmax
 
 
@@ -63,7 +63,8 @@ class Trainee:
         self.recipe = recipe
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self._tokenizer = AutoTokenizer.from_pretrained(model.folder)
-        base = AutoModel.from_pretrained(model.folder)
+        # Dropout on attention takes a third of a step on a processor, whose fused attention is slower backward.
+        base = AutoModel.from_pretrained(model.folder, attn_implementation="eager", attention_probs_dropout_prob=0.0)
         for path in model.adapters:
             adapter.merge(base, path)
         config = LoraConfig(
@@ -84,7 +85,7 @@ class Trainee:
 
         # Texts of like length together: little is spent on padding.
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        parts = [self._pooled([rows[i] for i in order[at : at + _PART]], exact) for at in range(0, len(order), _PART)]
+        parts = [self._pooled([rows[i] for i in part], exact) for part in _parts(order, rows)]
         back = torch.empty(len(order), dtype=torch.long)
         back[order] = torch.arange(len(order))
         return torch.nn.functional.normalize(torch.cat(parts)[back.to(self.device)], dim=-1)
@@ -245,6 +246,18 @@ def _cut(rows: list[int], corpora: Sequence[int], size: int) -> Iterator[list[in
         apart.setdefault(corpora[row] if corpora else 0, []).append(row)
     for part in apart.values():
         yield from (part[at : at + size] for at in range(0, max(1, len(part) - size + 1), size))
+
+
+def _parts(order: Sequence[int], rows: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+    """Cut an order by rising length into parts of at most `_PIECES`; a row that is longer stands alone."""
+    part: list[int] = []
+    for row in order:
+        if part and (len(part) + 1) * len(rows[row]) > _PIECES:
+            yield part
+            part = []
+        part.append(row)
+    if part:
+        yield part
 
 
 def _some(questions: Sequence[int], most: int, draw: random.Random) -> Sequence[int]:

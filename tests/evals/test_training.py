@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from evals.gold import GOLD, load_gold
-from evals.train.contrastive import Recipe, Trainee, _batches, train
+from evals.train.contrastive import Recipe, Trainee, _batches, _parts, train
 from evals.train.encoder import recall
 from evals.train.pairs import QUERIES, Pairs, beir_pairs, general_pairs, without
 from retrieval import adapter
@@ -54,7 +54,7 @@ def tiny(tmp_path: Path) -> ModelFiles:
 def test_training_brings_questions_to_their_passages(tiny: ModelFiles, tmp_path: Path) -> None:
     """This test ensures that training learns, and that the saved adapter holds all of what was learned."""
     # Nothing is a twin here: the vectors of a random model are all alike at first.
-    trainee = Trainee(tiny, Recipe(rank=8, learning_rate=1e-2, epochs=40, batch=8, twin=2.0))
+    trainee = Trainee(tiny, Recipe(rank=8, learning_rate=5e-3, epochs=80, batch=8, twin=2.0))
     pairs = [(question, row) for row, question in enumerate(QUESTIONS)]
     right = [{row} for row in range(len(QUESTIONS))]
     before = recall(trainee.encode(QUESTIONS), trainee.encode(PASSAGES), right)
@@ -62,7 +62,7 @@ def test_training_brings_questions_to_their_passages(tiny: ModelFiles, tmp_path:
     train(trainee, pairs, PASSAGES, losses.append)
     after = recall(trainee.encode(QUESTIONS), trainee.encode(PASSAGES), right)
     assert before[0] < 0.5 < 0.9 < after[0]
-    assert len(losses) == 40
+    assert len(losses) == 80
 
     adapter.save(tmp_path / "a.safetensors", trainee.changes())
     again = Trainee(ModelFiles("tiny", tiny.folder, (tmp_path / "a.safetensors",)), Recipe(rank=8))
@@ -98,6 +98,16 @@ def test_general_pairs_are_questions_with_answers_and_titles_with_texts() -> Non
         ("Forests: Bagging", "Text 4."),
         ("Forests: Bagging", "Text 9."),
     ]
+
+
+def test_texts_are_read_in_parts_of_a_size() -> None:
+    """This test ensures that every text is read once, at most so many word pieces at a time, padding among them."""
+    rows = [[1] * length for length in (3, 900, 40, 40, 5000, 7, 1000, 2000)]
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    parts = list(_parts(order, rows))
+    assert [row for part in parts for row in part] == order
+    assert all(len(part) == 1 or len(part) * len(rows[part[-1]]) <= 2048 for part in parts)
+    assert len(parts) < len(rows)
 
 
 def test_what_words_give_need_not_be_learned(tiny: ModelFiles) -> None:
