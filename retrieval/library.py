@@ -125,33 +125,20 @@ class Library:
 
         Raises QueryError where the library has no topics.
         """
-        tree = self._now().topics
-        found = tree.related(self.find_topic(topic), n)
-        return [replace(related, questions=tuple(self.questions(related.topic, _QUESTIONS))) for related in found]
+        generation = self._now()
+        found = generation.topics.related(generation.find_topic(topic), n)
+        return [replace(related, questions=tuple(generation.questions(related.topic, _QUESTIONS))) for related in found]
 
     def questions(self, topic: Topic, n: int = 10) -> list[str]:
-        """Return up to `n` questions of a topic's entries to practise on, those nearest to its middle first."""
-        generation = self._now()
-        dense = generation.searcher.dense
-        vectors = dense.question_vectors(topic.passages)
-        mean = generation.topics.mean(topic)
-        nearest = sorted(vectors, key=lambda id_: (-float(vectors[id_] @ mean), id_))[: 2 * n]
-        passages = dense.passages(nearest)  # some may ask the same, of other sources
-        return list(dict.fromkeys(entry.question for id_ in nearest if (entry := passages[id_].entry)))[:n]
+        """Return up to `n` questions of a topic's entries to practise on, those nearest to its middle first.
+
+        Raises QueryError for a topic that the live generation no longer has.
+        """
+        return self._now().questions(topic, n)
 
     def find_topic(self, name: str) -> Topic:
         """Return the topic of that name, or the nearest one in meaning. Raises QueryError where there is none."""
-        if not name.strip():
-            raise QueryError("name a topic; see: prep topics")
-        name = valid(name)
-        generation = self._now()
-        found = generation.topics.find(name)
-        if found is None:
-            nearest = generation.topics.nearest(generation.searcher.encoder.encode_query(name), 1)
-            if not nearest:
-                raise QueryError("the library has no topics yet; run: prep ingest")
-            found = nearest[0][0]
-        return found
+        return self._now().find_topic(name)
 
     def text(self, path: str) -> str:
         """Return the extracted text of a source, the one its spans point into."""
@@ -187,6 +174,8 @@ class _Generation:
     def __post_init__(self) -> None:
         self.manifest = Manifest.read(self.folder)
         self.records = self.manifest.by_path()
+        self.holders = self.manifest.holders()
+        self.of_topics: dict[str, Where] = {}
         self.line_maps: dict[str, tuple[tuple[int, ...], list[int] | None]] = {}
         self.held: set[str] = set()
 
@@ -214,38 +203,72 @@ class _Generation:
     def topics(self) -> TopicTree:
         return TopicTree.read(self.folder)
 
+    def find_topic(self, name: str) -> Topic:
+        if not name.strip():
+            raise QueryError("name a topic; see: prep topics")
+        name = valid(name)
+        found = self.topics.find(name)
+        if found is None:
+            nearest = self.topics.nearest(self.searcher.encoder.encode_query(name), 1)
+            if not nearest:
+                raise QueryError("the library has no topics yet; run: prep ingest")
+            found = nearest[0][0]
+        return found
+
+    def questions(self, topic: Topic, n: int) -> list[str]:
+        topic = self.topics.current(topic)
+        dense, mean = self.searcher.dense, self.topics.mean(topic)
+        vectors = dense.question_vectors(topic.passages)
+        nearest = sorted(vectors, key=lambda id_: (-float(vectors[id_] @ mean), id_))[: 2 * n]
+        passages = dense.passages(nearest)  # some may ask the same, of other sources
+        return list(dict.fromkeys(entry.question for id_ in nearest if (entry := passages[id_].entry)))[:n]
+
     def where(self, filters: Filters | None) -> Where | None:
         """Return the filter as the index takes it. Raises QueryError for a source or topic that is not there."""
         if filters is None:
             return None
-        return filters.where([r.path for r in self.manifest.sources], [self._of_topic(name) for name in filters.topics])
+        for name in filters.topics:
+            if name not in self.of_topics:
+                self.of_topics[name] = self._of_topic(name)
+        return filters.where(self.holders, [self.of_topics[name] for name in filters.topics])
 
     def _of_topic(self, name: str) -> Where:
         """Return the filter for a topic by its id or name, or for an area also as the files write it.
 
-        Passages carry their categories and tags; those of an area or guide are known by their sources.
+        Passages carry their categories and tags, each file in its own spelling; those of an area
+        or guide are known by their sources.
         """
         topic = self.topics.find(name) or self.topics.find(f"area/{name}")
         if topic is None:
             raise QueryError(f"no topic {name!r} in the library; see: prep topics")
-        named: list[Where] = [{"topics": {"$contains": n}} for n in sorted({name, topic.name})]
+        tagged = self.searcher.dense.passages(self.topics.tagged(topic.name)).values()
+        spelled = {name, topic.name, *topics.spellings(topic.name, tagged)}
+        named: list[Where] = [{"topics": {"$contains": n}} for n in sorted(spelled)]
         if paths := topics.paths_of(topic, self.manifest.sources):
             named.append({"path": {"$in": paths}})
         elif topic.kind == "section" and not self.searcher.dense.ids(any_of(named)):
-            guide = topic.id.removeprefix("section/").split("#")[0]
+            guide = (topic.parent or "").removeprefix("guide/")
             raise QueryError(f"{topic.name!r} is a section, which is no filter; choose its file: --source {guide}")
         return any_of(named)
 
     def source_text(self, path: str) -> str:
-        record = self.records.get(path)
-        if record is None:
-            raise QueryError(f"no source {path!r} in the library; see: prep status --sources")
         try:
-            return (self.folder / "texts" / record.text_name).read_bytes().decode("utf-8", "surrogatepass")
+            return self._text_file(path).read_bytes().decode("utf-8", "surrogatepass")
         except OSError as error:
             raise IndexCorruptError(
                 f"the text of {path} is missing from the index; run: prep ingest --rebuild"
             ) from error
+        except UnicodeDecodeError as error:
+            raise IndexCorruptError(
+                f"the text of {path} in the index is damaged ({error}); run: prep ingest --rebuild"
+            ) from error
+
+    def _text_file(self, path: str) -> Path:
+        """Return where the extracted text of a source stands, of a copy that of its original."""
+        record = self.records.get(self.holders.get(path, path))
+        if record is None:
+            raise QueryError(f"no source {path!r} in the library; see: prep status --sources")
+        return self.folder / "texts" / record.text_name
 
     def quote_locator(self, passage: Passage, span: tuple[int, int]) -> Locator:
         """Return where a quote of a passage's source stands, with the lines of the quote itself."""
@@ -253,10 +276,25 @@ class _Generation:
             return replace(passage.locator, span=span)
         path = passage.locator.path
         if path not in self.line_maps:
-            names = self.folder / "texts" / f"{self.records[path].text_name}.lines"
-            numbers = json.loads(names.read_text(encoding="ascii")) if names.is_file() else None
-            self.line_maps[path] = (line_starts(self.source_text(path)), numbers)
+            starts = line_starts(self.source_text(path))
+            self.line_maps[path] = (starts, self._line_numbers(path, len(starts)))
         return replace(passage.locator, span=span, lines=lines_of(span, *self.line_maps[path]))
+
+    def _line_numbers(self, path: str, count: int) -> list[int] | None:
+        """Return the line of the file for each of the `count` lines of a text, None where they are the same."""
+        text = self._text_file(path)
+        file = text.with_name(f"{text.name}.lines")
+        if not file.is_file():
+            return None
+        try:
+            numbers: list[int] = json.loads(file.read_text(encoding="ascii"))
+            if len(numbers) != count:
+                raise ValueError(f"{len(numbers)} numbers for {count} lines")
+        except (OSError, ValueError, TypeError) as error:
+            raise IndexCorruptError(
+                f"the line numbers of {path} in the index are damaged ({error}); run: prep ingest --rebuild"
+            ) from error
+        return numbers
 
     def _holds(self, passage: Passage) -> bool:
         """Tell whether a passage, which may come from an earlier generation, stands in this one at its place."""

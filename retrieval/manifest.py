@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from retrieval.errors import IndexCorruptError
-from retrieval.types import EMBEDDED_TEXT_VERSION, Source, SourceKind
+from retrieval.types import EMBEDDED_TEXT_VERSION, SourceKind
 
 SCHEMA_VERSION = 2
 FILE_NAME = "manifest.json"
@@ -51,9 +51,6 @@ class SourceRecord:
         """The file under texts/ that holds the extracted text that is indexed."""
         return f"{self.indexed_sha256[:40]}.txt"
 
-    def source(self) -> Source:
-        return Source(self.path, self.title, self.kind, self.indexed_sha256)
-
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -72,6 +69,12 @@ class Manifest:
 
     def by_path(self) -> dict[str, SourceRecord]:
         return {record.path: record for record in self.sources}
+
+    def holders(self) -> dict[str, str]:
+        """Return for each path the one under which its content is indexed: its own, or for a copy the original's."""
+        holders = {record.path: record.same_as or record.path for record in self.sources}
+        # A copy may point to a file that was found to be a copy itself once it was read.
+        return {path: holders.get(holder, holder) for path, holder in holders.items()}
 
     def failures(self) -> list[SourceRecord]:
         return [record for record in self.sources if record.error]

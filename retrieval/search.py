@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
@@ -19,7 +19,7 @@ from retrieval.index import PassageIndex, Where
 from retrieval.lexical import LexicalIndex, words
 from retrieval.reranker import MOST, Reranker, rerank
 from retrieval.text import valid
-from retrieval.types import MODES, Hit, Locator, Mode, Passage, PassageKind, Scores
+from retrieval.types import MODES, Entry, Hit, Mode, Passage, PassageKind, Scores
 
 DEPTH = 100  # candidates from each list; recall of the fused top 10 is flat from 50 on
 MAX_K = 1000
@@ -51,10 +51,11 @@ class Filters:
     topics: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
 
-    def where(self, known_paths: Sequence[str], of_topics: Sequence[Where] = ()) -> Where | None:
+    def where(self, holders: Mapping[str, str], of_topics: Sequence[Where] = ()) -> Where | None:
         """Return the filter as the index takes it, given that of each topic.
 
-        Raises QueryError for a source that the library does not have.
+        `holders` are the paths of the library, each with the one whose passages it has, as
+        `Manifest.holders` gives them. Raises QueryError for a source that the library does not have.
         """
         parts: list[Where] = []
         if self.kinds:
@@ -62,10 +63,14 @@ class Filters:
         if of_topics:
             parts.append(any_of(of_topics))
         if self.sources:
-            paths = [p for p in known_paths if any(p == s or p.startswith(s.rstrip("/") + "/") for s in self.sources)]
+            paths = {
+                holder
+                for p, holder in holders.items()
+                if any(p == s or p.startswith(s.rstrip("/") + "/") for s in self.sources)
+            }
             if not paths:
                 raise QueryError(f"no source matches {', '.join(self.sources)}; see: prep status --sources")
-            parts.append({"path": {"$in": paths}})
+            parts.append({"path": {"$in": sorted(paths)}})
         if not parts:
             return None
         return parts[0] if len(parts) == 1 else {"$and": parts}
@@ -109,8 +114,13 @@ class Searcher:
         where: Where | None = None,
         reranker: Reranker | None = None,
     ) -> list[Hit]:
-        """Return at most `k` hits, best first. Raises QueryError for an empty query or an unknown mode."""
-        found = self.candidates(query, mode=mode, where=where, depth=max(DEPTH, 3 * k))
+        """Return at most `k` hits, and no more than MAX_K, best first.
+
+        Raises QueryError for an empty query, an unknown mode or a `k` below 1.
+        """
+        if k < 1:
+            raise QueryError(f"k is {k}; choose 1 or more")
+        found = self.candidates(query, mode=mode, where=where, depth=max(DEPTH, 3 * min(k, MAX_K)))
         return self.ranked(found, k, reranker)
 
     def ranked(self, found: Candidates, k: int, reranker: Reranker | None = None) -> list[Hit]:
@@ -187,8 +197,8 @@ class Searcher:
             for offset, id_ in enumerate(part):
                 passage = passages[id_]
                 tokens = _Tokens(passage.text)
-                twin = kept.twin(tokens)
-                if twin is not None and _may_fold(passage, hits[twin].passage):
+                twin = next((t for t in kept.twins(tokens) if _may_fold(passage, hits[t].passage)), None)
+                if twin is not None:
                     hits[twin] = _folded(hits[twin], passage)
                     continue
                 if len(hits) == k:
@@ -282,7 +292,7 @@ class _Tokens:
 
 
 class _Texts:
-    """Texts by their tokens, to find the first that is nearly the same as another."""
+    """Texts by their tokens, to find those that are nearly the same as another."""
 
     def __init__(self) -> None:
         self._texts: list[_Tokens] = []
@@ -293,13 +303,25 @@ class _Texts:
             self._by_token[token].append(len(self._texts))
         self._texts.append(text)
 
-    def twin(self, text: _Tokens) -> int | None:
-        """Return the number of the first text, as added, that is nearly the same."""
+    def twins(self, text: _Tokens) -> Iterator[int]:
+        """Yield the numbers of the texts that are nearly the same, as they were added."""
         near = sorted({n for token in text.first for n in self._by_token.get(token, ())})
-        return next((n for n in near if text.like(self._texts[n])), None)
+        return (n for n in near if text.like(self._texts[n]))
 
 
 def _may_fold(passage: Passage, better: Passage) -> bool:
-    """Tell whether two like passages are two places of one text, and not two parts of one entry."""
-    same: tuple[Locator, Locator] = (passage.locator, better.locator)
-    return not (passage.entry and better.entry and passage.entry.id == better.entry.id) or same[0].span == same[1].span
+    """Tell whether two like passages are two places of one text, and not two questions or two parts of one entry.
+
+    What tells insertion from deletion, or L1 from L2, may be one word of a whole entry.
+    """
+    mine, other = passage.entry, better.entry
+    if mine is None or other is None:
+        return True
+    if _asked(mine) != _asked(other):
+        return False
+    return mine.id != other.id or passage.locator.span == better.locator.span
+
+
+def _asked(entry: Entry) -> list[str]:
+    """Return the words of a question, whatever their case, spacing and punctuation; C++ and C# are words."""
+    return re.findall(r"[\w+#]+", entry.question.casefold())

@@ -11,6 +11,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.arrays import Vectors, unit
-from retrieval.errors import IndexCorruptError
+from retrieval.errors import IndexCorruptError, QueryError
 from retrieval.layout import layout
 from retrieval.manifest import SourceRecord
 from retrieval.types import Passage, Related, Topic
@@ -66,36 +67,61 @@ class TopicTree:
         )
         return [(self.topics[i], float(scores[i])) for i in order[:n]]
 
+    def current(self, topic: Topic) -> Topic:
+        """Return the topic of the same id as it is here; raise QueryError where a newer generation has it no more."""
+        return self.topics[self._row(topic)]
+
     def mean(self, topic: Topic) -> NDArray[np.float32]:
-        mean: NDArray[np.float32] = self.means[self.topics.index(topic)]
+        """Return the mean vector of the topic of the same id; raise what `current` raises."""
+        mean: NDArray[np.float32] = self.means[self._row(topic)]
         return mean
+
+    def _row(self, topic: Topic) -> int:
+        row = self._rows.get(topic.id)
+        if row is None:
+            raise QueryError(f"the topic {topic.name!r} is not in the library any more; see: prep topics")
+        return row
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {t.id: row for row, t in enumerate(self.topics)}
+
+    def tagged(self, name: str) -> list[str]:
+        """Return the ids of the passages that carry a name as a bank category or tag, however they spell it."""
+        wanted = _key(name)
+        named = (t for t in self.topics if t.kind in ("category", "tag") and _key(t.name) == wanted)
+        return list(dict.fromkeys(id_ for t in named for id_ in t.passages))
 
     def related(self, topic: Topic, n: int) -> list[Related]:
         """Return the `n` topics most related to one, best first, each with its reasons.
 
         A link in the front matter of either guide counts 0.2 on top of the cosine, since a
-        person put it there. Topics that contain, or lie within, the topic are left out.
+        person put it there. Topics that contain, or lie within, the topic are left out. Raises
+        what `current` raises.
         """
-        own = set(topic.passages)
-        tags = {t.name for t in self.topics if t.kind == "tag" and own & set(t.passages)}
-        found: list[tuple[float, Related]] = []
+        topic = self.current(topic)
+        ranked = []
         for other, score in self.nearest(self.mean(topic), len(self.topics), _ORDER[:4]):
+            linked = other.id in self.links.get(topic.id, ()) or topic.id in self.links.get(other.id, ())
+            ranked.append((score + 0.2 * linked, score, linked, other))
+        ranked.sort(key=lambda row: (-row[0], row[3].id))
+        own = set(topic.passages)
+        tags = {t.name: set(t.passages) for t in self.topics if t.kind == "tag" and not own.isdisjoint(t.passages)}
+        found: list[Related] = []
+        for _, score, linked, other in ranked:
+            if len(found) >= n:
+                break
             theirs = set(other.passages)
             if other.id == topic.id or _key(other.name) == _key(topic.name) or own <= theirs or theirs <= own:
                 continue
             reasons = []
-            linked = other.id in self.links.get(topic.id, ()) or topic.id in self.links.get(other.id, ())
             if linked:
                 reasons.append("linked by its author")
-            shared = sorted(
-                t.name for t in self.topics if t.kind == "tag" and t.name in tags and theirs & set(t.passages)
-            )
-            if shared:
+            if shared := sorted(name for name, held in tags.items() if not theirs.isdisjoint(held)):
                 reasons.append(f"shares {', '.join(shared[:3])}")
             reasons.append(f"similar passages (cosine {score:.2f})")
-            found.append((score + 0.2 * linked, Related(other, score, tuple(reasons))))
-        found.sort(key=lambda pair: (-pair[0], pair[1].topic.id))
-        return [related for _, related in found[:n]]
+            found.append(Related(other, score, tuple(reasons)))
+        return found
 
     def write(self, folder: Path) -> None:
         data = {
@@ -135,6 +161,7 @@ def build(
     """
     members: dict[tuple[TopicKind, str], list[int]] = defaultdict(list)
     names: dict[tuple[TopicKind, str], tuple[str, str | None]] = {}
+    heads: dict[str, str] = {}  # of sections by key, since paths and headings may have a "#" of their own
 
     def put(kind: TopicKind, key: str, row: int, name: str, parent: str | None) -> str:
         members[kind, key].append(row)
@@ -152,17 +179,19 @@ def build(
             above = put("guide", path, row, record.title, above)
             if passage.locator.heading:
                 head = passage.locator.heading[0]
-                put("section", f"{path}#{_key(head)}", row, head, above)
+                key = f"{path}#{_key(head)}"
+                put("section", key, row, head, above)
+                heads[key] = _key(head)
         for tag in passage.topics:
             if tag != area and not (record.kind == "bank" and passage.locator.heading[:1] == (tag,)):
                 put("tag", _key(tag), row, tag, None)
     places = {area: n for n, area in enumerate(areas)}
-    spread = Counter(key[1].rsplit("#", 1)[1] for key in members if key[0] == "section")
+    spread = Counter(heads.values())
     kept = sorted(
         (
             key
             for key, rows in members.items()
-            if key[0] != "section" or (len(rows) >= _MIN_SECTION and spread[key[1].rsplit("#", 1)[1]] < _BOILERPLATE)
+            if key[0] != "section" or (len(rows) >= _MIN_SECTION and spread[heads[key[1]]] < _BOILERPLATE)
         ),
         key=lambda key: (_ORDER.index(key[0]), places.get(key[1], len(places)) if key[0] == "area" else 0, key[1]),
     )
@@ -186,6 +215,12 @@ def paths_of(topic: Topic, records: Iterable[SourceRecord]) -> list[str]:
     if topic.kind == "guide":
         return [key]
     return sorted(r.path for r in records if _area(r) == key) if topic.kind == "area" else []
+
+
+def spellings(name: str, passages: Iterable[Passage]) -> set[str]:
+    """Return the categories and tags of passages that are a name, each as it is written."""
+    wanted = _key(name)
+    return {tag for passage in passages for tag in passage.topics if _key(tag) == wanted}
 
 
 def _area(record: SourceRecord) -> str | None:

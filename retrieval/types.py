@@ -26,18 +26,8 @@ EMBEDDED_TEXT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """One file of the library; `path` is relative to the root it was ingested from, with forward slashes."""
-
-    path: str
-    title: str
-    kind: SourceKind
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class Locator:
-    """Where a passage or a quote stands in its source."""
+    """Where a passage or a quote stands; `path` is relative to the root it was ingested from, with forward slashes."""
 
     path: str
     title: str
@@ -99,7 +89,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage at a 1-based rank; `also` names further places with the same text.
+    """A passage at a 1-based rank; `also` names further places whose words are the same or nearly so.
 
     `before` is the rank it had when a reranker read it, None where none did.
     """

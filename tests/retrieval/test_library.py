@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -218,6 +218,126 @@ def test_an_area_is_a_filter_and_goes_with_others(home: Home, notes: Path) -> No
             hits = library.search("learning rate", k=9, filters=Filters(topics=(name,)))
             assert {h.passage.locator.path for h in hits} == {"deep-learning/warmup.md"}
         assert library.search("rate", filters=Filters(topics=("Deep learning",), sources=("bank.yaml",))) == []
+
+
+def test_a_tag_is_a_filter_however_a_file_spells_it(store: Store, tmp_path: Path) -> None:
+    """This test ensures that all passages of a topic are found, whichever of their spellings is given."""
+    folder = tmp_path / "tagged"
+    folder.mkdir()
+    tags = {"Machine Learning": "hinge", "machine-learning": "log", "machine_learning": "huber", "machines": "heat"}
+    for tag, kind in tags.items():
+        (folder / f"{tag}.md").write_text(f"---\ntags: [{tag}]\n---\n# Notes\n\nThere is {kind} loss.\n")
+    (folder / "bank.yaml").write_text("- {question: What is loss?, answer: A number., category: MACHINE learning}\n")
+    ingest(store, [folder])
+    wanted = {"Machine Learning.md", "machine-learning.md", "machine_learning.md", "bank.yaml"}
+    with Library(store) as library:
+        for name in ("Machine Learning", "machine_learning", "MACHINE-LEARNING", "tag/machine learning"):
+            hits = library.search("loss", k=9, filters=Filters(topics=(name,)))
+            assert {h.passage.locator.path for h in hits} == wanted
+
+
+def test_a_section_is_no_filter_and_its_file_is_named(home: Home, tmp_path: Path) -> None:
+    """This test ensures that the advice names the whole path, also where path and heading hold a number sign."""
+    folder = tmp_path / "languages"
+    (folder / "C#").mkdir(parents=True)
+    (folder / "C#" / "first.md").write_text("# One\n\n## C# basics\n\n" + "A value type is copied. " * 100)
+    ingest(home, [folder])
+    with Library(home) as library:
+        assert "section/C#/first.md#c# basics" in {t.id for t in library.topics()}
+        with pytest.raises(QueryError, match=r"choose its file: --source C#/first\.md$"):
+            library.search("types", filters=Filters(topics=("C# basics",)))
+
+
+def test_a_copy_is_searched_and_read_where_its_content_is_indexed(store: Store, notes: Path) -> None:
+    """This test ensures that a folder of copies is a filter like any other, and that a copy has its text."""
+    (notes / "z").mkdir()
+    shutil.copy(notes / "regularization.md", notes / "z" / "copy.md")
+    ingest(store, [notes])
+    with Library(store) as library:
+        for name in ("z/", "z/copy.md"):
+            hits = library.search("loss", k=9, filters=Filters(sources=(name,)))
+            assert {h.passage.locator.path for h in hits} == {"regularization.md"}
+        assert library.text("z/copy.md") == library.text("regularization.md")
+
+
+def test_a_copy_of_a_copy_leads_to_the_content(home: Home, tmp_path: Path) -> None:
+    """This test ensures that a copy is found whose original turned out to be a copy once another reader had read it."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("a.txt", "b.csv", "c.csv"):
+        (folder / name).write_text("question,answer\nWhat is c?,A letter.\n")
+    ingest(home, [folder])
+    with Library(home) as library:
+        assert [r.same_as for r in library.manifest.sources] == [None, "a.txt", "b.csv"]
+        (hit,) = library.search("letter", filters=Filters(sources=("c.csv",)))
+        assert hit.passage.locator.path == "a.txt"
+        assert library.text("c.csv") == library.text("a.txt")
+
+
+def test_a_topic_of_an_earlier_generation_is_looked_up_or_told(store: Store, notes: Path) -> None:
+    """This test ensures that a topic found before another ingest is the present one after it, or one line if gone."""
+    guide = notes / "regularization.md"
+    ingest(store, [notes])
+    with Library(store) as library:
+        topic = library.find_topic("Regularization")
+        guide.write_text(f"{NOTES}\n### Why does dropout help?\n\nUnits cannot rely on one another.\n")
+        ingest(store, [notes])
+        assert "Why does dropout help?" in library.questions(topic)
+        assert library.topic_tree.related(topic, 3)
+        guide.unlink()
+        ingest(store, [notes])
+        with pytest.raises(QueryError, match=r"^the topic 'Regularization' is not .*; see: prep topics$"):
+            library.questions(topic)
+        with pytest.raises(QueryError, match="prep topics"):
+            library.topic_tree.related(topic, 3)
+
+
+class ChangedMeanwhile(Home):
+    """A library to which other processes do something before it is looked at: `coming`, in that order."""
+
+    coming: Iterator[Callable[[], object]] = iter(())
+
+    def current_name(self) -> str:
+        if change := next(self.coming, None):
+            change()
+        return super().current_name()
+
+
+def test_one_call_relates_within_one_generation(home: Home, notes: Path) -> None:
+    """This test ensures that a commit in the middle of `related` mixes no old topic with a new tree."""
+
+    def without_the_guide() -> None:
+        (notes / "regularization.md").unlink()
+        ingest(home, [notes])
+
+    ingest(home, [notes])
+    store = ChangedMeanwhile(home.path, home.encoders)
+    with Library(store) as library:
+        wanted = library.related("Regularization", 3)
+        store.coming = iter((lambda: None, without_the_guide))
+        assert library.related("Regularization", 3) == wanted
+        assert library.find_topic("Regularization").kind != "guide"
+
+
+def test_a_damaged_text_is_told_with_the_way_out(home: Home, notes: Path) -> None:
+    """This test ensures that a text that cannot be decoded is one sentence and no traceback."""
+    ingest(home, [notes])
+    with Library(home) as library:
+        record = library.manifest.by_path()["regularization.md"]
+        (home.current() / "texts" / record.text_name).write_bytes(b"\xff\xfe")
+        with pytest.raises(IndexCorruptError, match=r"regularization\.md .*damaged.*; run: prep ingest --rebuild$"):
+            library.text("regularization.md")
+
+
+@pytest.mark.parametrize("said", ["[1, 2", "[1, 2]", "null", "\xff"])
+def test_damaged_line_numbers_are_told_with_the_way_out(home: Home, notes: Path, said: str) -> None:
+    """This test ensures that line numbers that are none, or too few, are one sentence while answering."""
+    ingest(home, [notes])
+    with Library(home) as library:
+        record = library.manifest.by_path()["bank.yaml"]
+        (home.current() / "texts" / f"{record.text_name}.lines").write_text(said, encoding="latin-1")
+        with pytest.raises(IndexCorruptError, match=r"bank\.yaml .*damaged.*; run: prep ingest --rebuild$"):
+            library.ask("Why is accuracy misleading on imbalanced data?")
 
 
 def test_a_hit_of_an_earlier_generation_keeps_its_lines(home: Home, notes: Path) -> None:

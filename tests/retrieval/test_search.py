@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 
 from ingest.pipeline import ingest
 from retrieval import Library
-from retrieval.search import _Texts, _Tokens, settle
+from retrieval.arrays import Vectors
+from retrieval.errors import QueryError
+from retrieval.index import Where
+from retrieval.local_index import LocalIndex
+from retrieval.search import Searcher, _Texts, _Tokens, settle
 from retrieval.store import Home
 from retrieval.types import Hit, Locator, Passage, Scores
 from tests.invariants import check_hits
@@ -97,10 +101,59 @@ def test_the_prefix_filter_loses_no_twin(texts: list[frozenset[str]]) -> None:
     """This test ensures that the filter finds what comparing with every text before would."""
     kept = _Texts()
     for n, tokens in enumerate(texts):
-        alike = (i for i, other in enumerate(texts[:n]) if tokens and len(tokens & other) >= 0.9 * len(tokens | other))
+        alike = [i for i, other in enumerate(texts[:n]) if tokens and len(tokens & other) >= 0.9 * len(tokens | other)]
         text = _Tokens(" ".join(tokens))
-        assert kept.twin(text) == next(alike, None)
+        assert list(kept.twins(text)) == alike
         kept.add(text)
+
+
+ENTRY = """- question: What does {0} cost in a doubly linked list?
+  answer: |
+    Given a pointer to the node, {0} changes the links of both neighbors and nothing else, so it takes constant time
+    however long the list is; finding that node first takes linear time, since every earlier one has to be visited.
+"""
+
+
+def test_two_questions_of_almost_the_same_words_are_two_hits(tmp_path: Path, encoders: Path) -> None:
+    """This test ensures that no entry hides one that asks another thing, and that a copy still folds into its own."""
+    folder = tmp_path / "banks"
+    folder.mkdir()
+    (folder / "a.yaml").write_text(ENTRY.format("insertion") + ENTRY.format("deletion"), encoding="utf-8")
+    (folder / "b.yaml").write_text(
+        ENTRY.format("Deletion").replace("?", " ?") + ENTRY.format("lookup"), encoding="utf-8"
+    )
+    home = Home(tmp_path / "home", encoders)
+    ingest(home, [folder])
+    with Library(home) as library:
+        hits = library.search("insertion and deletion in a linked list", 9)
+    found = {h.passage.entry.question.split()[2]: [a.path for a in h.also] for h in hits if h.passage.entry}
+    assert found == {"insertion": [], "deletion": ["b.yaml"], "lookup": []}
+
+
+class DepthNoted(LocalIndex):
+    """The passages of a generation, which note how many were asked for."""
+
+    depth = 0
+
+    def query(self, vector: Vectors, k: int, where: Where | None = None) -> dict[str, float]:
+        self.depth = k
+        return super().query(vector, k, where)
+
+
+@pytest.mark.parametrize(("k", "depth"), [(1, 100), (200, 600), (1000, 3000), (10**9, 3000)])
+def test_no_search_looks_deeper_than_the_most_hits_need(terms: Library, k: int, depth: int) -> None:
+    """This test ensures that of so many hits that they are cut, no more candidates are looked for either."""
+    dense = DepthNoted(terms.folder)
+    searcher = Searcher(terms.searcher.encoder, dense, terms.searcher.lexical)
+    assert len(searcher.search("what does L1 do", k)) == min(k, len(TERMS))
+    assert dense.depth == depth
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_fewer_than_one_hit_is_an_error(terms: Library, k: int) -> None:
+    """This test ensures that a wrong number is told and not taken for a place from the end of the list."""
+    with pytest.raises(QueryError, match=f"k is {k}; choose 1 or more"):
+        terms.search("what does L1 do", k)
 
 
 def test_a_score_is_the_sum_of_its_parts(terms: Library) -> None:
