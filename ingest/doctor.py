@@ -173,7 +173,11 @@ def _replica(folder: Path, dense: DenseIndex, damaged: Sequence[str], *, fix: bo
 
 def _texts(folder: Path, manifest: Manifest, damaged: Sequence[str]) -> Finding:
     wanted = {f"texts/{r.text_name}": r.path for r in manifest.sources if r.passages}
-    bad = [path for name, path in sorted(wanted.items()) if name in damaged or not (folder / name).is_file()]
+    bad = [
+        path
+        for name, path in sorted(wanted.items())
+        if name in damaged or f"{name}.lines" in damaged or not (folder / name).is_file()
+    ]
     if bad:
         return Finding("texts", False, f"{len(bad)} texts are missing or damaged ({', '.join(bad[:3])}); {_FIX}")
     return Finding("texts", True, f"{len(wanted)} texts are as they were written")

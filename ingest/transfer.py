@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
-import shutil
 import struct
 import tempfile
 import tokenize
@@ -37,7 +35,6 @@ from retrieval.types import Passage, in_order, passage_id
 _FORMAT = 1
 _SUMS = "checksums.json"
 _PASSAGES, _VECTORS, _QUESTIONS = "passages.jsonl", "vectors.npy", "questions.npy"
-_TEXT = re.compile(r"texts/[0-9a-f]{0,40}\.txt(\.lines)?")
 _DAMAGE = (OSError, LookupError, ValueError, RuntimeError, EOFError, struct.error, zlib.error, zipfile.BadZipFile)
 _MALFORMED = (
     IndexCorruptError,
@@ -126,7 +123,7 @@ def _check(archive: zipfile.ZipFile, source: Path) -> Collection[str]:
     except (*_DAMAGE, TypeError) as error:
         raise ReadError(f"{source}: not a library that prep export wrote") from error
     wanted = {manifests.FILE_NAME, topics.FILE_NAME, _PASSAGES, _VECTORS, _QUESTIONS}
-    strange = sorted(n for n in sums if n not in wanted and not _TEXT.fullmatch(n))
+    strange = sorted(n for n in sums if n not in wanted and not manifests.TEXTS.fullmatch(n))
     if strange or not wanted <= sums.keys():
         raise ReadError(
             f"{source}: does not hold what a library holds ({', '.join(strange[:3]) or 'parts are missing'})"
@@ -175,14 +172,14 @@ def _take_in(store: Store, archive: zipfile.ZipFile, names: Collection[str], sou
             dense.close()
         rows = write_lexical(folder, passages)
         for name in names:
-            if name == topics.FILE_NAME or _TEXT.fullmatch(name):
+            if name == topics.FILE_NAME or manifests.TEXTS.fullmatch(name):
                 (folder / name).write_bytes(archive.read(name))
         manifest.write(folder)
         verify(folder, manifest, rows)
         seal(folder)
         store.commit(folder)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        store.discard(folder)
         raise
     return manifest
 
@@ -197,7 +194,7 @@ def _manifest(archive: zipfile.ZipFile, source: Path) -> Manifest:
             manifest = Manifest.read(folder)
             counted = sum(r.passages for r in manifest.sources if not r.same_as)
             if counted != manifest.passages or not all(
-                _TEXT.fullmatch(f"texts/{r.text_name}") for r in manifest.sources
+                manifests.TEXTS.fullmatch(f"texts/{r.text_name}") for r in manifest.sources
             ):
                 raise ValueError("it does not agree with itself")
         with _reading(source, topics.FILE_NAME):

@@ -92,7 +92,7 @@ def write_generation(home: Store, encoder: Encoder, change: Change, *, fresh: bo
         seal(folder, live=live)
         name = home.commit(folder)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        home.discard(folder)
         raise
     progress("write", 1, 1)
     return Written(name, len(passages), cache.encoded)

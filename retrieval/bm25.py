@@ -56,7 +56,7 @@ class Bm25:
     def load(cls, folder: Path, size: int) -> Bm25:
         """Map the arrays of an index of `size` rows. Raises OSError or ValueError where one is missing or damaged."""
         starts, rows, scores = (mapped(folder / f"{name}.csc.index.npy") for name in ("indptr", "indices", "data"))
-        return cls(json.loads((folder / "vocab.index.json").read_text(encoding="utf-8")), starts, rows, scores, size)
+        return cls(load_vocabulary(folder), starts, rows, scores, size)
 
     def holding(self, token: str) -> int:
         """Return how many rows hold a token."""
@@ -78,6 +78,14 @@ class Bm25:
     def _bound(self, tokens: Iterable[str]) -> float:
         """Return the score of a row that holds every token without end: the sum of their weights."""
         return float(idf(np.array([self.holding(t) for t in tokens]), self.size).sum())
+
+
+def load_vocabulary(folder: Path) -> dict[str, int]:
+    """Read the numbers of a field's tokens. Raises OSError or ValueError where they are missing or damaged."""
+    vocabulary = json.loads((folder / "vocab.index.json").read_text(encoding="utf-8"))
+    if not isinstance(vocabulary, dict):
+        raise ValueError(f"a vocabulary that is a {type(vocabulary).__name__}")
+    return vocabulary
 
 
 def idf(holding: NDArray[np.integer], size: int) -> NDArray[np.float64]:

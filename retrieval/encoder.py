@@ -42,11 +42,13 @@ class WordPieces:
         self.max_tokens = model.max_tokens
         self._tokenizer = Tokenizer.from_file(str(model.folder / "tokenizer.json"))
         self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
+        # Set once and for all: threads that encode at the same time share the tokenizer.
+        self._tokenizer.enable_truncation(self.max_tokens)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Return word pieces per text, special tokens left out."""
-        return [len(e.ids) for e in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+        """Return word pieces per text, special tokens left out; of a long text those that are cut off count too."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [len(e.ids) + sum(len(rest.ids) for rest in e.overflowing) for e in encodings]
 
 
 class Encoder(WordPieces):
@@ -73,9 +75,7 @@ class Encoder(WordPieces):
         long work (`MANY` texts or more), for which torch may be started.
         """
         out = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        self._tokenizer.enable_truncation(self.max_tokens)
         encodings = self._tokenizer.encode_batch(list(texts))
-        self._tokenizer.no_truncation()
         order = sorted(range(len(texts)), key=lambda i: len(encodings[i].ids), reverse=True)
         half = self._half if many else None
         batch = half.batch if half else _BATCH
@@ -119,11 +119,11 @@ def open_encoder(name: str, cache: Path) -> Encoder:
     try:
         key = f"{Path(model.name).name}-{model.weights_sha256[:16]}-v{_EXPORT_VERSION}"
         return Encoder(model, sealed(cache / f"{key}.onnx", make), loaded)
-    except OSError:
-        raise
     except EncoderError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno:  # the disk's; transformers raises it for what is no model
+            raise
         raise EncoderError(f"the model {name} cannot be loaded: {type(error).__name__}: {error}") from error
 
 

@@ -32,7 +32,7 @@ class Keyed(ABC, Generic[Row]):
 
     def places(self, ids: Sequence[str]) -> Places:
         """Return the place of each id, -1 for one that is not here."""
-        wanted = np.array(ids, dtype="S")
+        wanted = np.array([id_ if id_.isascii() else "" for id_ in ids], dtype="S")  # no row has the empty id
         places = np.searchsorted(self.ids, wanted)
         known = places < len(self.ids)
         known[known] = self.ids[places[known]] == wanted[known]

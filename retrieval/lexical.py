@@ -9,11 +9,11 @@ a share of the best alone would give full marks to a passage with its filler wor
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.arrays import mapped
-from retrieval.bm25 import K1, B, Bm25, Floats
+from retrieval.bm25 import K1, B, Bm25, Floats, load_vocabulary
 from retrieval.errors import IndexCorruptError
 from retrieval.postings import Postings
 
@@ -92,7 +92,7 @@ class LexicalIndex:
     def build(cls, ids: Sequence[str], texts: Mapping[str, str], old: Path | None = None) -> LexicalIndex:
         """Index the texts of `ids`, in that order; those that `texts` lacks are taken from the index saved at `old`.
 
-        Raises IndexCorruptError where the old one lacks them too.
+        Raises IndexCorruptError where the old one lacks them too, or is damaged.
         """
         fresh = [id_ for id_ in ids if id_ in texts]
         made = Postings.of((_TERM.findall(_fold(texts[id_])) for id_ in fresh), _words_of, _grams_of)
@@ -105,10 +105,11 @@ class LexicalIndex:
             kept = np.array([-1 if id_ in texts else order.get(id_, -1) for id_ in known], dtype=np.int32)
             if np.count_nonzero(kept >= 0) + len(fresh) < len(ids):
                 raise IndexCorruptError(f"the lexical index at {old} lacks passages; run: prep doctor --fix")
-            made = [
-                Postings.merged([(_load_postings(old / name, len(known)), kept), (new, places)], len(ids))
-                for new, name in zip(made, _FIELDS, strict=True)
-            ]
+            with _damage_told(old):
+                made = [
+                    Postings.merged([(_load_postings(old / name, len(known)), kept), (new, places)], len(ids))
+                    for new, name in zip(made, _FIELDS, strict=True)
+                ]
         return cls(np.array(ids, dtype="S32"), [Bm25.of(postings) for postings in made], made)
 
     def save(self, folder: Path) -> None:
@@ -122,13 +123,9 @@ class LexicalIndex:
     @classmethod
     def load(cls, folder: Path) -> LexicalIndex:
         """Open an index memory-mapped. Raises IndexCorruptError if it is missing or damaged."""
-        try:
+        with _damage_told(folder):
             ids = mapped(folder / "ids.npy")
             return cls(ids, [Bm25.load(folder / name, len(ids)) for name in _FIELDS])
-        except (OSError, ValueError) as error:
-            raise IndexCorruptError(
-                f"the lexical index at {folder} cannot be opened ({error}); run: prep doctor --fix"
-            ) from error
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -152,18 +149,33 @@ class LexicalIndex:
 
 
 def saved_ids(folder: Path) -> list[str]:
-    """Return the ids of a saved index whose postings can be taken over; none where there is no such index."""
+    """Return the ids of a saved index whose postings can be taken over; none where there is no such index.
+
+    Raises IndexCorruptError where they are damaged.
+    """
     if not all((folder / name / _COUNTS).is_file() for name in _FIELDS):
         return []
-    return [bytes(id_).decode("ascii") for id_ in np.load(folder / "ids.npy")]
+    with _damage_told(folder):
+        return [bytes(id_).decode("ascii") for id_ in np.load(folder / "ids.npy")]
 
 
 def _load_postings(folder: Path, size: int) -> Postings:
-    vocabulary = json.loads((folder / "vocab.index.json").read_text(encoding="utf-8"))
+    vocabulary = load_vocabulary(folder)
     starts, rows = (mapped(folder / f"{name}.csc.index.npy") for name in ("indptr", "indices"))
     return Postings(
         sorted(vocabulary, key=vocabulary.__getitem__), starts.astype(np.int64), rows, mapped(folder / _COUNTS), size
     )
+
+
+@contextmanager
+def _damage_told(folder: Path) -> Iterator[None]:
+    """Turn what the files of a damaged index lead to into one IndexCorruptError."""
+    try:
+        yield
+    except (OSError, EOFError, ValueError, TypeError, LookupError) as error:
+        raise IndexCorruptError(
+            f"the lexical index at {folder} cannot be opened ({error}); run: prep doctor --fix"
+        ) from error
 
 
 def load_bm25s() -> Any:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from retrieval.types import Passage
 FOLDER = "replica"
 EXACT = 50_000
 _PASSAGES, _VECTORS, _QUESTIONS = "passages", "vectors", "questions"
+_VALUES = 30_000  # of one filter; SQLite takes 32,766 variables in a statement
 _CLOSE = 1e-6  # Chroma gives a vector back as it took it, but for rounding
 
 
@@ -44,7 +46,7 @@ class _Replica:
                 Matrix.load(folder / FOLDER / _VECTORS),
                 Matrix.load(folder / FOLDER / _QUESTIONS),
             )
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             raise _damaged(folder, error) from error
 
     @classmethod
@@ -100,7 +102,9 @@ class LocalIndex:
     def query(self, vector: Vectors, k: int, where: Where | None = None) -> dict[str, float]:
         among = None if where is None else self.ids(where)
         if len(self._replica.vectors if among is None else among) > EXACT:
-            return self._graph().query(vector, k, where)
+            graph = self._graph()
+            found = {i: c for part in _parts(where) for i, c in graph.query(vector, k, part).items()}
+            return dict(sorted(found.items(), key=lambda pair: -pair[1])[:k])
         return self._replica.vectors.nearest(vector, k, among)
 
     def query_questions(self, vector: Vectors, k: int) -> dict[str, float]:
@@ -124,9 +128,11 @@ class LocalIndex:
         """Return the ids of all passages that match, sorted; for the last filter they are kept."""
         if where is None:
             return self._replica.passages.all_ids()
-        if self._matching is None or self._matching[0] != where:
-            self._matching = where, self._graph().ids(where)
-        return self._matching[1]
+        matching = self._matching  # one look at it: another thread may put its own filter there meanwhile
+        if matching is None or matching[0] != where:
+            graph = self._graph()
+            self._matching = matching = where, sorted({i for part in _parts(where) for i in graph.ids(part)})
+        return matching[1]
 
     def all_passages(self) -> Iterator[Passage]:
         """Yield every passage, by id."""
@@ -226,6 +232,26 @@ def put_in_place(made: Path, target: Path) -> None:
         target.rename(old)
     made.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _parts(where: Where | None, most: int = _VALUES) -> list[Where | None]:
+    """Return filters that together let through what one does, none of which names more than `most` values."""
+    if not where or _values(where) <= most:
+        return [where]
+    ((name, said),) = where.items()
+    if name == "$or":
+        return [part for one in said for part in _parts(one, most)]
+    if name == "$and":
+        return [{"$and": list(ones)} for ones in product(*(_parts(one, most // len(said)) for one in said))]
+    return [{name: {"$in": said["$in"][at : at + most]}} for at in range(0, len(said["$in"]), most)]
+
+
+def _values(where: Where) -> int:
+    """Return how many values a filter names."""
+    ((name, said),) = where.items()
+    if name in ("$or", "$and"):
+        return sum(map(_values, said))
+    return len(said["$in"]) if isinstance(said, Mapping) and "$in" in said else 1
 
 
 def _line(passage: Passage) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,6 +14,7 @@ from retrieval.types import EMBEDDED_TEXT_VERSION, SourceKind
 
 SCHEMA_VERSION = 2
 FILE_NAME = "manifest.json"
+TEXTS = re.compile(r"texts/[0-9a-f]{0,40}\.txt(\.lines)?")  # names of texts in a generation, with those of their lines
 
 
 @dataclass(frozen=True, slots=True)

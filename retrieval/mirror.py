@@ -9,22 +9,27 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
 from retrieval import manifest as manifests
+from retrieval import topics
+from retrieval.errors import IndexCorruptError
 from retrieval.lexical import LexicalIndex, saved_ids
 from retrieval.server import Connection
 from retrieval.server_files import TABLE, ServerFiles, digest_of
+from retrieval.server_index import FILE_NAME as RECORDS
 from retrieval.server_index import RecordCache, Records, ServerIndex, record_id
 from retrieval.store import storage_errors
-from retrieval.types import embedded_text, in_order
+from retrieval.types import Passage, embedded_text, in_order
 
 _STEPS = 10  # of a long load that is told of
 _QUICK = 1.0  # seconds; what takes no longer is not told of
+_NAMES = (manifests.FILE_NAME, topics.FILE_NAME, RECORDS)
 
 Tell = Callable[[str], None]
 
@@ -98,6 +103,12 @@ class Mirrors:
 
     def _fetch(self, version: Version, folder: Path) -> None:
         listed: dict[str, str] = json.loads(self._files.get(version.files))
+        # Who writes to the server does not write where they like on the machines of its readers.
+        if strange := [name for name in listed if name not in _NAMES and not manifests.TEXTS.fullmatch(name)]:
+            raise IndexCorruptError(
+                f"the library at {self._connection.address.place} names a file outside it ({strange[0][:200]!r}), and "
+                "nothing of it is taken; ask whoever keeps the server"
+            )
         (folder / "texts").mkdir(parents=True)
         older = next(reversed(self._made()), None)
         for name, digest in listed.items():
@@ -116,10 +127,18 @@ class Mirrors:
         passages = in_order(dense.all_passages(step))
         if said >= 0:
             self._tell("Indexing their words.")
-        known = _indexed(older) & set(Records.read(folder).all()) if older else set()
-        words = {p.id: embedded_text(p) for p in passages if not known or record_id(p) not in known}
-        index = LexicalIndex.build([p.id for p in passages], words, older / "lexical" if older else None)
-        index.save(folder / "lexical")
+        _index(passages, folder, older).save(folder / "lexical")
+
+
+def _index(passages: Sequence[Passage], folder: Path, older: Path | None) -> LexicalIndex:
+    """Index the words of a mirror's passages; those of an older mirror are taken over, unless it is damaged."""
+    ids = [p.id for p in passages]
+    if older:
+        with suppress(IndexCorruptError):
+            known = _indexed(older) & set(Records.read(folder).all())
+            words = {p.id: embedded_text(p) for p in passages if not known or record_id(p) not in known}
+            return LexicalIndex.build(ids, words, older / "lexical")
+    return LexicalIndex.build(ids, {p.id: embedded_text(p) for p in passages})
 
 
 def _indexed(mirror: Path) -> set[str]:

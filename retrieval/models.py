@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -36,7 +37,7 @@ class ModelFiles:
             raise EncoderError(
                 f"{self.folder} holds no model weights (*.safetensors or *.bin); give the folder of a model"
             )
-        hashes = {path: file_sha256(path) for path in weights}
+        hashes = {path: _known_sha256(path) for path in weights}
         if self.folder == _bundled_folder() and (found := hashes[weights[0]]) != _BUNDLED_SHA256:
             raise EncoderError(
                 f"the weights of {BASE_MODEL} do not verify (sha256 {found[:12]}, wanted {_BUNDLED_SHA256[:12]}); "
@@ -57,15 +58,19 @@ class ModelFiles:
     @cached_property
     def max_tokens(self) -> int:
         """Most word pieces the model reads, its two special tokens included."""
-        for name in ("sentence_bert_config.json", "0_Transformer/sentence_bert_config.json"):
-            path = self.folder / name
-            if path.is_file() and (limit := json.loads(path.read_text(encoding="utf-8")).get("max_seq_length")):
-                return int(limit)
-        config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
-        return int(config.get("max_position_embeddings", 512))
+        try:
+            for name in ("sentence_bert_config.json", "0_Transformer/sentence_bert_config.json"):
+                path = self.folder / name
+                if path.is_file() and (limit := json.loads(path.read_text(encoding="utf-8")).get("max_seq_length")):
+                    return int(limit)
+            config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+            return int(config.get("max_position_embeddings", 512))
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise EncoderError(
+                f"{self.folder} holds no model configuration that can be read ({error}); give the folder of a model"
+            ) from error
 
 
-@cache
 def find_model(name: str) -> ModelFiles:
     """Find a model: the default, the bundled base, a folder, an adapter over the default, or a hub name.
 
@@ -75,7 +80,9 @@ def find_model(name: str) -> ModelFiles:
         return ModelFiles(name, _bundled_folder(), (adapter.SHIPPED,))
     if name == BASE_MODEL:
         return ModelFiles(name, _bundled_folder())
-    path = Path(name).expanduser()
+    path = Path(name)
+    with suppress(RuntimeError):  # "~" and the name of nobody here
+        path = path.expanduser()
     if path.is_dir():
         return ModelFiles(path.resolve().as_posix(), path.resolve())
     if path.suffix == ".safetensors" and path.is_file():
@@ -118,3 +125,14 @@ def file_sha256(path: Path) -> str:
     """Return the hash of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _known_sha256(path: Path) -> str:
+    """Return the hash of a file, computed anew only where its size or time says that it was written since."""
+    status = path.stat()
+    return _sha256_as_of(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _sha256_as_of(path: Path, _size: int, _mtime_ns: int) -> str:
+    return file_sha256(path)

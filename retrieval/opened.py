@@ -26,10 +26,10 @@ def keep(home: Path, on: bool) -> None:
 
 
 def add_opened(home: Path, question: str, passage_id: str) -> None:
-    """Note that a passage was opened for a question; nothing where it is not kept."""
+    """Note that a passage was opened for a question; nothing where it is not kept. Raises as `keep` does."""
     if is_kept(home):
         line = json.dumps({"question": question, "passage": passage_id})
-        with (home / _FILE).open("a", encoding="utf-8") as file:
+        with storage_errors(home), (home / _FILE).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
 

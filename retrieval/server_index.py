@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -169,7 +170,9 @@ class ServerIndex:
 
     def passages(self, ids: Sequence[str]) -> dict[str, Passage]:
         """Return passages by id; unknown ids are left out."""
-        return dict(self._read([self._records[i] for i in ids if i in self._records]))
+        records = [self._records[i] for i in ids if i in self._records]
+        known = self._known(records)
+        return {record[:_ID]: from_json(record[:_ID], known[record]) for record in records}
 
     def find(self, where: Where) -> list[Passage]:
         """Return all passages that match, by id."""
@@ -185,13 +188,21 @@ class ServerIndex:
     def all_passages(self, step: Step | None = None) -> Iterator[Passage]:
         """Yield every passage; `step` is told how many of how many were read."""
         records = list(self._records.values())
-        for at in range(0, len(records), _PAGE):
-            yield from (passage for _, passage in self._read(records[at : at + _PAGE]))
-            if step:
-                step(min(at + _PAGE, len(records)), len(records))
+        parts = [records[at : at + _PAGE] for at in range(0, len(records), _PAGE)]
+        done = 0
+        # The server works on the next page while this one is taken in.
+        with ThreadPoolExecutor(1) as ahead:
+            coming = [ahead.submit(self._known, part) for part in parts[:1]]
+            for number, part in enumerate(parts):
+                known = coming.pop().result()
+                coming += [ahead.submit(self._known, part) for part in parts[number + 1 : number + 2]]
+                yield from (from_json(record[:_ID], known[record]) for record in part)
+                done += len(part)
+                if step:
+                    step(done, len(records))
 
-    def _read(self, records: Sequence[str]) -> Iterator[tuple[str, Passage]]:
-        """Yield (id, passage) of records, from this machine where they were read before. Raises GoneError."""
+    def _known(self, records: Sequence[str]) -> dict[str, str]:
+        """Return what records say, from this machine where they were read before. Raises GoneError."""
         known = self._cache.get(records)
         for at in range(0, len(missing := [r for r in records if r not in known]), _PAGE):
             rows = self._passages.get(ids=missing[at : at + _PAGE], include=["metadatas"])
@@ -199,10 +210,9 @@ class ServerIndex:
             with contextlib.suppress(StorageError):  # it is answered from what came, kept or not
                 self._cache.put(new.items())
             known |= new
-        for record in records:
-            if record not in known:
-                raise self._gone()
-            yield record[:_ID], from_json(record[:_ID], known[record])
+        if any(record not in known for record in records):
+            raise self._gone()
+        return known
 
     def _nearest(self, table: Table, vector: NDArray[np.float32], k: int, where: Where | None) -> dict[str, float]:
         """Ask for more where records of other versions took the places of this one's."""

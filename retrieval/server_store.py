@@ -135,10 +135,13 @@ class ServerStore:
             yield
 
     def begin(self, *, copy: bool, encoder: str) -> Path:
-        """Make the folder of the next version, one with the passages of the live one where `copy`."""
+        """Make the folder of the next version, one with the passages of the live one where `copy`.
+
+        Call it under the lease: left-overs of writers that died are removed first.
+        """
         version = self._live()
         folder = self._staging / str(os.getpid()) / f"{(version.number if version else 0) + 1:06d}"
-        shutil.rmtree(folder.parent, ignore_errors=True)
+        shutil.rmtree(self._staging, ignore_errors=True)
         (folder / "texts").mkdir(parents=True)
         records = Records.of_encoder(encoder)
         if copy and version:
@@ -178,6 +181,10 @@ class ServerStore:
         finally:
             shutil.rmtree(folder.parent, ignore_errors=True)
         return name
+
+    def discard(self, folder: Path) -> None:
+        """Remove what this machine has of a version that came to nothing; the next commit clears the server."""
+        shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
         """Let go of the connection; the next use opens it again."""

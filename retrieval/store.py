@@ -38,20 +38,25 @@ _DISK_ADVICE = {
     errno.EPERM: "permission is denied; choose another place with --index DIR",
     errno.EEXIST: "a file stands where a folder is needed; choose another place with --index DIR",
     errno.ENOTDIR: "a file stands where a folder is needed; choose another place with --index DIR",
+    errno.EBUSY: "another process is using it; run it again when that is done",
 }
 
 
 @contextlib.contextmanager
 def storage_errors(place: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write into one StorageError that says what to do."""
+    """Turn the operating system's refusals into one StorageError that says what to do."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # of who reads what we print, no disk's
     except OSError as error:
-        if (advice := _DISK_ADVICE.get(_number(error))) is None:
-            raise
-        raise StorageError(
-            f"cannot write to {error.filename or place}: {advice}; nothing already indexed is lost"
-        ) from error
+        number, where = _number(error), error.filename or place
+        if advice := _DISK_ADVICE.get(number):
+            said = f"cannot write to {where}: {advice}"
+        else:
+            why = os.strerror(number) if number else " ".join(str(error).split())
+            said = f"cannot read or write {where}: {why}; mend that, or choose another place with --index DIR"
+        raise StorageError(f"{said}; nothing already indexed is lost") from error
 
 
 class Store(Protocol):
@@ -98,6 +103,10 @@ class Store(Protocol):
 
     def commit(self, folder: Path) -> str:
         """Make a finished generation the live one; return its name."""
+        ...
+
+    def discard(self, folder: Path) -> None:
+        """Remove a generation that came to nothing; one that is live by now stays, whatever stopped its writer."""
         ...
 
 
@@ -223,6 +232,12 @@ class Home:
         self.point_to(folder)
         self._prune()
         return folder.name
+
+    def discard(self, folder: Path) -> None:
+        """Remove a generation that came to nothing; one that is live by now stays, whatever stopped its writer."""
+        with contextlib.suppress(IndexCorruptError, StorageError):
+            if self.current_name() != folder.name:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def point_to(self, folder: Path) -> None:
         """Replace the pointer, atomically; call it under the lock."""

@@ -167,4 +167,4 @@ def _why(question: str, hit: Hit) -> None:
     if not (reason.terms or reason.near):
         st.markdown("None of your words stand in it; it was found by its meaning.")
     if hit.also:
-        st.markdown("The same text also stands in: " + "; ".join(logic.place(a) for a in hit.also))
+        st.markdown("The same, or almost, also stands in: " + "; ".join(logic.place(a) for a in hit.also))

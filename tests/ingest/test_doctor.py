@@ -41,16 +41,15 @@ def sound(home: Home, ingest_notes: Ingest) -> Home:
         ("replica/questions/ids.npy", "replica", "made anew from the vector index"),
         ("replica/passages/lines.jsonl", "replica", "made anew from the vector index"),
         ("topics.json", "topics", "made anew"),
-        ("texts", "texts", "2 files read again into generation 000002, 0 texts embedded"),
+        ("texts/*.txt", "texts", "2 files read again into generation 000002, 0 texts embedded"),
+        ("texts/*.lines", "texts", "2 files read again into generation 000002, 0 texts embedded"),
         ("chroma/chroma.sqlite3", "vectors", "2 files read again into generation 000002, 0 texts embedded"),
     ],
 )
 def test_a_flipped_bit_is_found_and_mended(sound: Home, file: str, check: str, words: str) -> None:
     """This test ensures that damage to any part is named, mended from what is whole, and embeds nothing."""
     before = state_of(sound)
-    path = sound.current() / file
-    if path.is_dir():
-        path = sorted(path.glob("*.txt"))[0]
+    path = sorted(sound.current().glob(file))[0]
     content = bytearray(path.read_bytes())
     at = 0 if file.endswith("sqlite3") else len(content) // 3  # SQLite notices only what it reads
     content[at : at + 60] = bytes(60)
@@ -127,4 +126,18 @@ def test_an_ingest_goes_on_where_the_noted_checksums_are_damaged(
     (notes / "more.md").write_text("# More\n\nBagging averages models fitted on resampled data.\n")
     assert ingest_notes().new == ("more.md",)
     assert wrong(sound) == {}
+    check_generation(sound)
+
+
+def test_an_ingest_beside_a_damaged_lexical_index_says_how_to_mend_it(
+    sound: Home, notes: Path, ingest_notes: Ingest
+) -> None:
+    """This test ensures that rows are not taken over from what is damaged, and that the advice leads on."""
+    file = sound.current() / "lexical" / "words" / "vocab.index.json"
+    file.write_bytes(file.read_bytes()[:40])
+    (notes / "more.md").write_text("# More\n\nBagging averages models fitted on resampled data.\n")
+    with pytest.raises(IndexCorruptError, match=r"the lexical index at .* prep doctor --fix"):
+        ingest_notes()
+    assert list(wrong(sound, fix=True)) == ["lexical index"]
+    assert ingest_notes().new == ("more.md",)
     check_generation(sound)

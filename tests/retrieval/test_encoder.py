@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ingest.pipeline import ingest
 from retrieval import encoder as encoder_module
 from retrieval import vectors as vectors_module
 from retrieval.encoder import Encoder, load_model, open_encoder
 from retrieval.errors import EncoderError
 from retrieval.half import HalfPrecision
 from retrieval.models import BASE_MODEL, DEFAULT_MODEL, find_model
+from retrieval.store import Home
 from retrieval.vectors import VectorCache
 
 TEXTS = [
@@ -94,7 +98,24 @@ def test_a_damaged_export_is_made_again(tmp_path: Path, encoders: Path, encoder:
     assert again.encode_query("x") @ encoder.encode_query("x") > 0.99999
 
 
-@pytest.mark.parametrize("name", ["no/such-model", "no-such-model", "../nowhere"])
+def test_word_pieces_are_counted_past_the_limit(encoder: Encoder) -> None:
+    """This test ensures that the count of a long text is that of all of it, special tokens left out."""
+    sizes = [0, 1, 253, 254, 255, 256, 257, 512, 513, 3000]
+    assert encoder.count_tokens(["word " * size for size in sizes]) == sizes
+
+
+def test_threads_may_share_an_encoder(encoder: Encoder) -> None:
+    """This test ensures that a text is counted whole and encoded up to the limit, whatever another thread does."""
+    counts = set()
+    with ThreadPoolExecutor(1) as beside:
+        encoding = beside.submit(lambda: [encoder.encode_query("word") for _ in range(200)])
+        while not encoding.done():
+            counts.add(encoder.count_tokens(["word " * 600])[0])
+    assert counts == {600}
+    np.testing.assert_array_equal(encoding.result()[-1], encoding.result()[0])
+
+
+@pytest.mark.parametrize("name", ["no/such-model", "no-such-model", "../nowhere", "~nobody-of-this-name/model"])
 def test_an_unknown_model_is_a_clear_error(name: str, tmp_path: Path) -> None:
     """This test ensures that a name that is not on disk says so and what to give instead, without the network."""
     with pytest.raises(EncoderError, match="--model"):
@@ -105,3 +126,35 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     """This test ensures that any folder is not taken for a model."""
     with pytest.raises(EncoderError, match="no model weights"):
         open_encoder(str(tmp_path), tmp_path)
+
+
+def test_a_model_without_its_configuration_is_refused(tmp_path: Path, home: Home, notes: Path) -> None:
+    """This test ensures that half a model is named, where it is the encoder that changes."""
+    ingest(home, [notes])
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "model.safetensors").write_bytes(b"weights")
+    with pytest.raises(EncoderError, match=r"half holds no model configuration .*give the folder of a model"):
+        ingest(home, [notes], model=str(tmp_path / "half"))
+
+
+def test_a_folder_around_a_model_is_refused(tmp_path: Path) -> None:
+    """This test ensures that weights which are not where transformers looks are one sentence."""
+    whole = find_model(BASE_MODEL).folder
+    for file in whole.glob("*.json"):
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "model.safetensors").symlink_to(whole / "model.safetensors")
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        open_encoder(str(tmp_path), tmp_path / "encoders")
+
+
+def test_a_model_that_was_trained_again_is_another_one(tmp_path: Path) -> None:
+    """This test ensures that a process that goes on running sees new weights at the same place."""
+    weights = tmp_path / "model.safetensors"
+    hashes = []
+    for content, time in ((b"first", 1), (b"other", 2), (b"other", 3), (b"longer", 3)):
+        weights.write_bytes(content)
+        os.utime(weights, (time, time))
+        hashes.append(find_model(str(tmp_path)).weights_sha256)
+    assert hashes[1] == hashes[2]
+    assert len(set(hashes)) == 3

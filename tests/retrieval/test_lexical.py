@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from retrieval.errors import IndexCorruptError
-from retrieval.lexical import LexicalIndex, grams, words
+from retrieval.lexical import LexicalIndex, grams, saved_ids, words
 
 
 def build(*texts: str) -> LexicalIndex:
@@ -105,6 +105,33 @@ def test_an_old_index_without_the_passages_is_refused(tmp_path: Path) -> None:
     build("alpha").save(tmp_path / "old")
     with pytest.raises(IndexCorruptError, match="prep doctor --fix"):
         LexicalIndex.build(["a" * 32, "z" * 32], {}, tmp_path / "old")
+
+
+@pytest.mark.parametrize(
+    "name", ["ids.npy", "words/vocab.index.json", "grams/counts-2.npy", "words/indptr.csc.index.npy"]
+)
+@pytest.mark.parametrize("harm", ["cut", "emptied", "gone"])
+def test_a_damaged_index_is_not_taken_over(tmp_path: Path, name: str, harm: str) -> None:
+    """This test ensures that an ingest which takes rows of damaged files ends in one sentence, or takes none."""
+    build("alpha beta", "beta gamma").save(tmp_path / "old")
+    file = tmp_path / "old" / name
+    content = file.read_bytes()
+    file.unlink() if harm == "gone" else file.write_bytes(content[: len(content) // 2] if harm == "cut" else b"")
+    if (name, harm) == ("grams/counts-2.npy", "gone"):  # an index of an older version, whose rows are made anew
+        assert saved_ids(tmp_path / "old") == []
+        return
+    with pytest.raises(IndexCorruptError, match=r"old cannot be opened .*prep doctor --fix"):
+        LexicalIndex.build(saved_ids(tmp_path / "old"), {}, tmp_path / "old")
+
+
+def test_a_vocabulary_without_numbers_is_refused(tmp_path: Path) -> None:
+    """This test ensures that JSON of another shape than a vocabulary's is damage, read or taken over."""
+    build("alpha beta").save(tmp_path / "old")
+    (tmp_path / "old" / "words" / "vocab.index.json").write_text('["alpha", "beta"]')
+    with pytest.raises(IndexCorruptError, match=r"vocabulary that is a list.*prep doctor --fix"):
+        LexicalIndex.load(tmp_path / "old")
+    with pytest.raises(IndexCorruptError, match=r"vocabulary that is a list.*prep doctor --fix"):
+        LexicalIndex.build(["a" * 32], {}, tmp_path / "old")
 
 
 def test_a_misspelt_word_is_found_by_its_grams() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def matrix(tmp_path: Path) -> Matrix:
 
 def test_rows_are_found_by_id(matrix: Matrix) -> None:
     """This test ensures that a vector is that of its id, and that unknown ids, before or after all, are left out."""
-    found = matrix.get(["c", "B", "zz", "a", ""])
+    found = matrix.get(["c", "B", "zz", "a", "", "\u00fc", "a\u0301", "\ud800"])
     assert list(found) == ["c", "a"]
     np.testing.assert_array_equal(found["c"], unit(1, 0))
 
@@ -112,6 +113,41 @@ def test_exact_search_and_the_graph_agree(library: Library, monkeypatch: pytest.
         assert graph == pytest.approx(exact, abs=1e-5)
 
 
+def test_a_filter_may_name_more_than_sqlite_takes(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This test ensures that 40,000 sources are a filter like any other, alone and within others."""
+    dense = library.searcher.dense
+    first, last = (record.path for record in library.manifest.sources)
+    many: dict[str, Any] = {"path": {"$in": [first, *(f"{n}.md" for n in range(40_000)), last]}}
+    prose = {"kind": {"$in": ["prose"]}}
+    assert dense.ids(many) == dense.ids()
+    assert dense.ids({"$and": [prose, many]}) == dense.ids({"$and": [many, prose, many]}) == dense.ids(prose)
+    assert dense.ids({"$or": [prose, many]}) == dense.ids()
+    vector = library.searcher.encoder.encode_query("why is accuracy misleading on imbalanced data")
+    for most in (0, 1000):  # of which the first asks the graph
+        monkeypatch.setattr(local_index, "EXACT", most)
+        for k in (2, 9):
+            assert list(dense.query(vector, k, many)) == list(dense.query(vector, k))
+            assert list(dense.query(vector, k, {"$and": [prose, many]})) == list(dense.query(vector, k, prose))
+
+
+def test_a_filter_is_answered_whatever_is_asked_meanwhile(library: Library) -> None:
+    """This test ensures that the last filter, which is kept, is not given to who asked another one before."""
+    dense = library.searcher.dense
+
+    class Interrupted(dict[str, Any]):
+        """A filter beside which, just when it was found to be the last one, another thread asks with its own."""
+
+        def __ne__(self, other: object) -> bool:
+            if same := dict.__eq__(self, other):
+                dense.ids({"kind": "prose"})
+            return not same
+
+    wanted = dense.ids({"kind": "qa"})
+    assert wanted != dense.ids({"kind": "prose"})
+    assert dense.ids(Interrupted(kind="qa")) == wanted
+    assert dense.ids(Interrupted(kind="qa")) == wanted
+
+
 def test_a_start_has_nothing_to_make_up_for(tmp_path: Path) -> None:
     """This test ensures that Chroma's graphs on disk hold all rows after many were written, the last ones too."""
     place = Locator("a.md", "Title", (0, 4))
@@ -128,11 +164,17 @@ def test_a_start_has_nothing_to_make_up_for(tmp_path: Path) -> None:
         assert [row[0] for row in in_graph] == [2300, 3700]
 
 
-def test_a_lost_replica_is_told_and_mended(home: Home, notes: Path) -> None:
+@pytest.mark.parametrize("emptied", ["", "passages/ends.npy", "vectors/vectors.npy"])
+def test_a_lost_replica_is_told_and_mended(home: Home, notes: Path, emptied: str) -> None:
     """This test ensures that the doctor makes it anew from Chroma, and that an ingest goes on from there."""
     ingest(home, [notes])
     before = state_of(home)
-    shutil.rmtree(home.current() / local_index.FOLDER)
+    replica = home.current() / local_index.FOLDER
+    if emptied:
+        (replica / emptied).unlink()  # `before` maps it
+        (replica / emptied).touch()
+    else:
+        shutil.rmtree(replica)
     with Library(home) as library, pytest.raises(IndexCorruptError, match="prep doctor --fix"):
         library.search("dropout")
     assert [f.check for f in examine(home, fix=True) if f.fixed] == ["replica"]

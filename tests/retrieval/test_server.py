@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -19,10 +20,19 @@ from numpy.typing import NDArray
 from ingest.discover import sha256
 from ingest.doctor import examine
 from ingest.pipeline import Report, ingest
-from retrieval import Library
-from retrieval.errors import IndexMissingError, LockedError, PrepdeskError, QueryError, ServerError, StorageError
+from retrieval import Library, sqlite_cache
+from retrieval.errors import (
+    IndexCorruptError,
+    IndexMissingError,
+    LockedError,
+    PrepdeskError,
+    QueryError,
+    ServerError,
+    StorageError,
+)
 from retrieval.manifest import Manifest, SourceRecord
 from retrieval.server import Address
+from retrieval.server_files import ServerFiles, digest_of
 from retrieval.server_index import RecordCache, ServerIndex
 from retrieval.server_store import ServerStore
 from retrieval.store import Home, Store
@@ -251,6 +261,56 @@ def test_a_damaged_mirror_is_seen_and_taken_anew(
     check_generation(server_store)
 
 
+@pytest.mark.parametrize("file", ["ids.npy", "words/vocab.index.json"])
+def test_a_damaged_mirror_does_not_keep_a_newer_one_from_being_made(
+    server_store: ServerStore, ingest_notes: Callable[..., Report], notes: Path, tmp_path: Path, file: str
+) -> None:
+    """This test ensures that a reader whose older mirror is damaged builds the words anew."""
+    ingest_notes()
+    other = beside(server_store, tmp_path / "other")
+    (other.current() / "lexical" / file).write_bytes(b"[")
+    (notes / "new.md").write_text("# Boosting\n\nGradient boosting fits trees to residuals.\n", encoding="utf-8")
+    ingest_notes()
+    check_same_state(state_of(other), state_of(server_store))
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../../outside.txt", "{0}/outside.txt", "texts/../../outside.txt", "texts/outside.txt", "lexical/ids.npy"],
+)
+def test_a_server_writes_no_file_where_it_likes(
+    server_store: ServerStore, ingest_notes: Callable[..., Report], tmp_path: Path, name: str
+) -> None:
+    """This test ensures that of a version which lists other files than a library has nothing is taken."""
+    ingest_notes()
+    table = server_store.connection.table("prepdesk-manifest")
+    said = table.get(ids=["current"], include=["metadatas"])["metadatas"][0]["versions"]
+    kept = ServerFiles(table)
+    listed = json.loads(kept.get(json.loads(said)[0][1])) | {name.format(tmp_path): digest_of(b"evil")}
+    files = json.dumps(listed).encode()
+    kept.put([b"evil", files])
+    versions = json.dumps([[2, digest_of(files), None]])
+    table.upsert(ids=["current"], embeddings=[[0.0, 1.0]], metadatas=[{"versions": versions}])
+    other = beside(server_store, tmp_path / "other")
+    with pytest.raises(IndexCorruptError, match=r"library at http://.* names a file outside it .*outside|ids\.npy"):
+        other.current()
+    assert not list(tmp_path.rglob("outside.txt"))
+    assert [p.name for p in other.path.iterdir() if p.is_dir()] == ["versions"]
+    assert not list((other.path / "versions").iterdir())
+    other.close()
+
+
+def test_what_a_killed_writer_left_on_this_machine_goes(
+    server_store: ServerStore, ingest_notes: Callable[..., Report]
+) -> None:
+    """This test ensures that the staging folders of other processes do not stay for ever."""
+    left = server_store.path / "staging" / "1" / "000001"
+    (left / "texts").mkdir(parents=True)
+    ingest_notes()
+    assert list((server_store.path / "staging").iterdir()) == []
+
+
 def test_what_a_replaced_version_had_goes_after_its_time(
     chroma_server: ChromaServer, tmp_path: Path, encoders: Path, notes: Path
 ) -> None:
@@ -350,6 +410,18 @@ def test_a_disk_without_room_for_what_is_kept_is_told(tmp_path: Path, monkeypatc
     monkeypatch.setattr(sqlite3, "connect", small)
     with pytest.raises(StorageError, match="disk is full"):
         RecordCache(tmp_path).put((f"record-{n}", "x" * 1000) for n in range(100))
+
+
+def test_a_file_that_another_process_holds_is_no_broken_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This test ensures that who comes too late is told to come again, not to check the disk."""
+    monkeypatch.setattr(sqlite_cache, "_WAIT", 0.05)
+    cache = RecordCache(tmp_path)
+    cache.put([("record", "says")])
+    with contextlib.closing(sqlite3.connect(tmp_path / "records.sqlite")) as other:
+        other.execute("begin immediate")
+        assert cache.get(["record"]) == {"record": "says"}
+        with pytest.raises(StorageError, match=r"records\.sqlite: another process is using it; run it again"):
+            cache.put([("record", "more")])
 
 
 class FullCache(RecordCache):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
+from retrieval import opened
 from retrieval.errors import IndexCorruptError, IndexMissingError, LockedError, StorageError
 from retrieval.manifest import Manifest
 from retrieval.store import SEAL, Home, storage_errors
@@ -99,6 +102,41 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     """This test ensures that the system's refusal becomes advice."""
     with pytest.raises(StorageError, match="disk is full"), storage_errors(tmp_path):
         raise OSError(28, "No space left on device", str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "place: Disk quota exceeded; mend that"),
+        (OSError(errno.EMFILE, "Too many open files", "there"), "there: Too many open files; mend that"),
+        (shutil.Error([("a", "b", "[Errno 36] File name too long: 'b'")]), "place: File name too long; mend that"),
+        (OSError("100 requested\nand 12 written"), "place: 100 requested and 12 written; mend that"),
+    ],
+)
+def test_a_refusal_without_advice_of_its_own_is_one_sentence_too(error: OSError, words: str) -> None:
+    """This test ensures that what the system says of any other fault is told with its place, on one line."""
+    told = f"^cannot read or write {words}.*nothing already indexed is lost$"
+    with pytest.raises(StorageError, match=told), storage_errors(Path("place")):
+        raise error
+
+
+def test_a_reader_that_hung_up_is_no_fault_of_a_disk(tmp_path: Path) -> None:
+    """This test ensures that `prep ingest` piped into a command that ends early is left to who prints."""
+    with pytest.raises(BrokenPipeError), storage_errors(tmp_path):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+def test_what_was_opened_on_a_disk_that_refuses_is_one_sentence(tmp_path: Path) -> None:
+    """This test ensures that a note which cannot be written is told as everything else that cannot."""
+    resource = pytest.importorskip("resource")
+    opened.keep(tmp_path, True)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(StorageError, match="File too large"):
+            opened.add_opened(tmp_path, "why", "p1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("pointer", ["abc\n", "../000001\n"])
