@@ -42,13 +42,22 @@ class Found:
     relative: str
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether there is a file or folder at a path. Raises ReadError where the system does not tell."""
+    try:
+        return path.exists()
+    except OSError as error:  # a name past 255 bytes, a folder above it that may not be entered
+        raise ReadError(f"{path}: cannot be opened ({error.strerror}); check the path and its permissions") from error
+
+
 def find_files(root: Path) -> list[Found]:
     """Return the regular files under a root, sorted, ignored ones left out; a file is a root of its own.
 
     Links that lead out of the root are not followed, and the file that names its areas is no
-    material. Raises ReadError where nothing is there, or a line of .prepignore is no pattern.
+    material. Raises ReadError where nothing is there or may be seen, or .prepignore cannot be
+    read or holds a line that is no pattern.
     """
-    if not root.exists():
+    if not is_there(root):
         raise ReadError(f"{root}: no such file or folder; check the path")
     if root.is_file():
         return [Found(root.resolve(), root.resolve(), root.name)]
@@ -62,8 +71,11 @@ def find_files(root: Path) -> list[Found]:
 def _rules(base: Path) -> pathspec.GitIgnoreSpec:
     lines = list(_IGNORED)
     own = base / IGNORE_FILE
-    if own.is_file():
-        lines += own.read_text(encoding="utf-8", errors="replace").splitlines()
+    try:
+        if own.is_file():
+            lines += own.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise ReadError(f"{own}: cannot be read ({error.strerror}); check the permissions of {base}") from error
     try:
         return pathspec.GitIgnoreSpec.from_lines(lines)
     except ValueError as error:
@@ -78,11 +90,15 @@ def _walk(base: Path, rules: pathspec.GitIgnoreSpec) -> Iterator[Found]:
         folders[:] = [name for name in folders if not rules.match_file(f"{prefix}{name}/")]
         for name in files:
             relative, file = prefix + name, here / name
-            if rules.match_file(relative) or not file.is_file():
-                continue
-            if file.is_symlink() and not file.resolve().is_relative_to(base):
-                continue
-            yield Found(base, file, valid(relative))
+            if not rules.match_file(relative) and _is_material(file, base):
+                yield Found(base, file, valid(relative))
+
+
+def _is_material(file: Path, base: Path) -> bool:
+    try:
+        return file.is_file() and not (file.is_symlink() and not file.resolve().is_relative_to(base))
+    except OSError:  # in a folder that may not be entered, on a disk that fails: what opens the file tells the reason
+        return True
 
 
 def assign_paths(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ingest.areas import area_titles
 from ingest.chunk import fingerprint as chunker_fingerprint
-from ingest.discover import Found, find_files
+from ingest.discover import Found, find_files, is_there
 from ingest.documents import Columns, Document
 from ingest.plan import Plan, fold_read, make_plan, removal_plan
 from ingest.reading import Reading, Task
@@ -65,12 +65,12 @@ def ingest(
 ) -> Report:
     """Bring the library in step with the roots; files of other roots stay as they are.
 
-    With `rebuild` everything is read and embedded anew, all known roots included; with `dry_run`
-    the library is left as it is and its lock is not taken, no folder is made for it, and of one on
-    a server this machine makes the mirror that every reader does. `columns` are those of question
-    banks, named by hand. Raises ReadError for a root that is not there,
-    FingerprintError where the encoder or chunker is not the one the index was built with,
-    LockedError while another process writes.
+    With `rebuild` everything is read and embedded anew, all known roots included, and of folders
+    that cannot be listed the passages stay; with `dry_run` the library is left as it is and its
+    lock is not taken, no folder is made for it, and of one on a server this machine makes the
+    mirror that every reader does. `columns` are those of question banks, named by hand. Raises
+    ReadError for a root that is not there, FingerprintError where the encoder or chunker is not the
+    one the index was built with, LockedError while another process writes.
     """
     started = time.monotonic()
     with nullcontext() if dry_run else home.writing(wait):
@@ -129,9 +129,9 @@ def _live_manifest(home: Store, rebuild: bool) -> Manifest | None:
 
 
 def _files_of(root: Path, live: Manifest | None) -> list[Found]:
-    """Find the files of a root. Raises ReadError for a root that is gone or was empty from the start."""
+    """Find the files of a root. Raises ReadError for one that is gone, may not be seen or was empty from the start."""
     known = [r for r in live.sources if Path(r.file).is_relative_to(root)] if live else []
-    if known and not root.exists():
+    if known and not is_there(root):
         raise ReadError(
             f"{root}: it is gone, and {len(known)} indexed files came from it; put it back and ingest again"
         )
@@ -150,7 +150,7 @@ def _carry_out(home: Store, plan: Plan, model: str, fresh: bool, progress: Progr
         fold_read(plan, {path for path, reading in readings.items() if reading.passages})
         records = [*plan.keep, *(_noted(record, outcomes[record.path]) for record in plan.read)]
         if fresh:
-            stays = _indexed(home, [r for r in records if r.error and r.passages])
+            stays = _indexed(home, [r for r in records if r.passages and r.path not in readings])
             records = [replace(r, passages=len(stays[r.path].passages)) if r.path in stays else r for r in records]
             readings |= stays
         sources = sort_records(records)
@@ -226,7 +226,7 @@ def _noted(record: SourceRecord, outcome: Reading | str) -> SourceRecord:
 
 
 def _indexed(home: Store, records: Sequence[SourceRecord]) -> dict[str, Reading]:
-    """Return what the live generation holds of files that no longer read, by path; nothing where that is damaged."""
+    """Return what the live generation holds of files that were not read, by path; nothing where that is damaged."""
     found = {r.path: Reading(Document("", r.title, r.kind), (), r.language) for r in records}
     if not records:
         return found

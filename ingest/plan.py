@@ -38,16 +38,16 @@ def make_plan(
 ) -> Plan:
     """Tell new, changed, moved, removed and unchanged files apart, by content; files outside the roots stay.
 
-    With `anew` every file is read, under the path it has. `columns` are those named by hand
+    With `anew` every file that is found is read, under the path it has. `columns` are those named by hand
     for the banks of this run; a root without any keeps those it was given before. A file that
     is known under a root goes on belonging to it where it is found by a narrower one.
     """
     records = live.sources if live else ()
     known = {r.file: r for r in records}
-    old = {} if anew else known
     found = [_under_its_root(item, known.get(str(item.file))) for item in found]
     names = {(r.root, r.file): r.path for r in records}
     there = {str(item.file) for item in found}
+    old = {file: r for file, r in known.items() if not anew or file not in there}
     gone = {file for file, r in old.items() if file not in there and _is_gone(r, roots)}
     paths = assign_paths(found, names, {r.path: file for file, r in old.items() if file not in gone})
     remembered = {r.root: r.columns for r in records if r.columns}
@@ -71,7 +71,8 @@ def make_plan(
             plan.drop.append(record.path)
             plan.removed.append(record.path)
         elif file not in seen:
-            plan.keep.append(record)
+            # Without its hash it is read anew once its folder can be listed again.
+            plan.keep.append(replace(record, sha256="", size=0, mtime_ns=0) if anew else record)
     _match_moves(plan, old)
     _fold_copies(plan)
     return plan
@@ -203,7 +204,8 @@ def _fold_copies(plan: Plan) -> None:
     the content does not read, or another reader than the first.
     """
     there = {(r.path, r.sha256) for r in (*plan.keep, *plan.read) if not r.same_as}
-    orphans = [r for r in plan.keep if r.same_as and (r.same_as, r.sha256) not in there]
+    # Of one without its hash nobody knows what it is a copy of now.
+    orphans = [r for r in plan.keep if r.same_as and r.sha256 and (r.same_as, r.sha256) not in there]
     for record in orphans:  # the copy that was read is gone: read this one
         plan.keep.remove(record)
         plan.read.append(replace(record, same_as=None))

@@ -34,9 +34,14 @@ def folder() -> str:
     return os.environ.get("PREP_INDEX") or str(default_home())
 
 
+def server() -> str | None:
+    """Return the address of the server that keeps the library; None where the folder does."""
+    return os.environ.get(CHROMA) or None
+
+
 def store() -> Store:
     """Return the library that this process serves, in the folder or on a server."""
-    return _store(folder(), os.environ.get(CHROMA))
+    return _store(folder(), server())
 
 
 def home() -> Path:
@@ -46,7 +51,7 @@ def home() -> Path:
 
 def desk() -> Desk:
     """Return the library that all sessions share. Raises what Library raises."""
-    return _desk(folder(), os.environ.get(CHROMA))
+    return _desk(folder(), server())
 
 
 def has_index() -> bool:

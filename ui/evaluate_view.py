@@ -44,12 +44,19 @@ def offer_run(first: bool) -> None:
         if what == "own":
             options.append("--own")
         elif what == "file":
-            if not path.strip() or not Path(path.strip()).is_file():
+            if not _is_file(path.strip()):
                 st.warning("There is no such file on this machine; type its whole path.", icon=":material/error:")
                 return
             options.append(f"--gold={path.strip()}")
         bootstrap.evaluations().start(by=bootstrap.person(), options=options)
         st.rerun()
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # a name too long, a folder that may not be entered
+        return False
 
 
 def show_end() -> None:

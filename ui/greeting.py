@@ -26,8 +26,10 @@ def greet() -> None:
     with own.container(border=True, height="stretch"):
         st.subheader("Your own material", anchor=False)
         st.markdown("Guides, notes, question banks and PDF books, in any folders. In a terminal:")
-        st.code("prep ingest ~/notes", language="bash")
-        st.caption("Then reload this page, or add files on the Library page. Nothing leaves this machine.")
+        server = bootstrap.server()
+        st.code(f"prep ingest ~/notes --chroma {server}" if server else "prep ingest ~/notes", language="bash")
+        where = "" if server else " Nothing leaves this machine."
+        st.caption(f"Then reload this page, or add files on the Library page.{where}")
     with bundled.container(border=True, height="stretch"):
         st.subheader("The bundled corpus", anchor=False)
         st.markdown("Guides and questions on machine learning, statistics and LLM systems.")

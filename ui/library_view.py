@@ -79,8 +79,12 @@ def _keep(home: Path, files: Sequence[tuple[str, bytes]]) -> None:
 
 
 def _add_folder(path: str) -> None:
-    folder = Path(path.strip()).expanduser()
-    if not path.strip() or not folder.is_absolute() or not folder.exists():
+    try:
+        folder = Path(path.strip()).expanduser()
+        there = folder.is_absolute() and folder.exists()
+    except (OSError, RuntimeError):  # a name too long, the home of nobody
+        there = False
+    if not there:
         shown = literal(path.strip()) or "nothing"
         st.warning(f"There is no folder {shown} on this machine; type its whole path.", icon=":material/error:")
         return
@@ -195,7 +199,11 @@ def _offer_removal(record: SourceRecord, home: Path) -> None:
             st.markdown("The uploaded file is deleted, and its passages leave the library.")
         else:
             st.markdown("Its passages leave the library. The file stays, and comes back when its folder is read again.")
-            st.caption("To leave it out for good, name it in a .prepignore file in its folder.")
+            if record.root != record.file:
+                st.caption(
+                    "To leave it out for good, name it in a .prepignore file at the top of the folder you ingested: "
+                    + literal(logic.short_path(record.root))
+                )
         if st.button("Remove it", type="primary", key="remove"):
             start([], remove=[record.path])
             st.rerun()

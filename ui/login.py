@@ -20,6 +20,7 @@ from retrieval.errors import QueryError
 from ui.people import Rules, rules_of
 
 NO_AUTH = "PREP_NO_AUTH"  # in the environment of the server: "1" where --no-auth was given
+LOGIN = "PREP_LOGIN"  # there as well: the file of the login that was found at the start, if one was
 LOOPBACK = ("127.0.0.1", "localhost")
 _SHARED = ("redirect_uri", "cookie_secret")
 _PROVIDER = ("client_id", "client_secret", "server_metadata_url")
@@ -57,8 +58,17 @@ def find_login(folders: Sequence[Path] | None = None) -> Login | None:
 
 
 def required() -> Login | None:
-    """Return the login that the app asks for; None where there is none, or where `--no-auth` waived it."""
-    return None if os.environ.get(NO_AUTH) == "1" else find_login()
+    """Return the login that the app asks for; None where there is none, or where `--no-auth` waived it.
+
+    Raises QueryError where the one that the app was started with is gone: a file that is renamed,
+    or on a disk that is lost, lets nobody in.
+    """
+    if os.environ.get(NO_AUTH) == "1":
+        return None
+    login = find_login()
+    if login is None and (file := os.environ.get(LOGIN)):
+        raise QueryError(f"{file}: the login that the app was started with is gone; put the file and its [auth] back")
+    return login
 
 
 def names_of(host: str, login: Login | None, *, no_auth: bool) -> tuple[str, ...]:

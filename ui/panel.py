@@ -53,7 +53,7 @@ def show_parts(parts: Sequence[Part]) -> None:
 
 
 def show_page(desk: Desk, shown: Locator, quote: str) -> bool:
-    """Draw the page, of the version that was read alone; tell whether the quote is marked on it."""
+    """Draw the page, of the version that was read alone; tell whether it is drawn, a quote marked on it."""
     picture, why = None, "the page cannot be drawn"
     if record := desk.manifest.by_path().get(shown.path):
         try:
@@ -65,6 +65,7 @@ def show_page(desk: Desk, shown: Locator, quote: str) -> bool:
         return False
     marked = ", the quote marked" if picture.marks else ""
     st.image(picture.png, width="stretch", alt=f"Page {shown.page} of {shown.title}{marked}")
-    note = "" if picture.marks else ". The quote was not found on the drawn page; it is marked in the text below."
+    missed = bool(quote) and not picture.marks
+    note = ". The quote was not found on the drawn page; it is marked in the text below." if missed else ""
     st.caption(f"Page {shown.page} of {picture.pages}{note}")
-    return picture.marks > 0
+    return not missed

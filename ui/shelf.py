@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+from ingest.discover import find_files
 from ingest.pipeline import Report, remove
 from ingest.readers import READERS
 from ingest.writer import Progress
@@ -77,9 +78,13 @@ def keep(home: Path, name: str, content: bytes, *, by: Person | None) -> Path:
     return target
 
 
-def roots(manifest: Manifest) -> list[Path]:
-    """Return the folders of the library that are still there."""
-    return [root for root in map(Path, sorted({r.root for r in manifest.sources})) if root.is_dir()]
+def roots(home: Path, manifest: Manifest) -> list[Path]:
+    """Return the folders of the library that are still there, that of uploads that were never read among them."""
+    found = {root for root in map(Path, {r.root for r in manifest.sources}) if root.is_dir()}
+    mine = uploads(home).resolve()
+    if mine.is_dir() and find_files(mine):
+        found.add(mine)
+    return sorted(found)
 
 
 def take_out(home: Store, paths: Sequence[str], progress: Progress) -> Report:

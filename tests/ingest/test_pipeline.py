@@ -250,18 +250,47 @@ def test_what_is_deleted_in_a_folder_of_a_root_goes(store: Store, below: Path, i
         ingest(store, [below])
 
 
+def shut(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Let a folder be one that cannot be listed, which for root there is none."""
+    walk, access = os.walk, os.access
+    patch.setattr(os, "walk", lambda base, **how: (row for row in walk(base, **how) if row[0] != str(folder)))
+    patch.setattr(os, "access", lambda path, mode: path != folder and access(path, mode))
+
+
 @in_a_folder
 def test_what_a_shut_folder_holds_stays(
     store: Store, below: Path, ingest_notes: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """This test ensures that files are not taken for deleted where their folder cannot be listed."""
     ingest_notes()
-    before, walk, access = paths(store), os.walk, os.access
-    shut = str(below)
-    monkeypatch.setattr(os, "walk", lambda base, **how: (row for row in walk(base, **how) if row[0] != shut))
-    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != shut and access(path, mode))
+    before = paths(store)
+    shut(below, monkeypatch)
     assert ingest_notes().removed == ()
     assert paths(store) == before
+
+
+def test_a_rebuild_keeps_what_a_shut_folder_holds(
+    store: Store, notes: Path, below: Path, ingest_notes: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This test ensures that its passages are in the new generation, copies among them, that what was deleted
+    elsewhere goes and is told, and that all of it is read anew once the folder can be listed again.
+    """
+    (below / "c.md").write_text((below / "b.md").read_text(encoding="utf-8"), encoding="utf-8")
+    ingest_notes()
+    before = contents(store)
+    (notes / "bank.yaml").unlink()
+    with monkeypatch.context() as patch:
+        shut(below, patch)
+        report = ingest(store, [], rebuild=True)
+        assert (report.new, report.removed, report.unchanged) == (("regularization.md",), ("bank.yaml",), 3)
+        kept = contents(store)
+        assert kept == {i: text for i, text in before.items() if i in kept}
+        assert len(kept) == len(before) - 2
+        check_generation(store)
+        assert ingest_notes().generation is None
+    assert ingest_notes().changed == ("sub/a.md", "sub/b.md", "sub/c.md")
+    assert contents(store) == kept
+    check_generation(store)
 
 
 @in_a_folder
@@ -322,6 +351,25 @@ def test_a_library_inside_its_own_folder_does_not_read_itself(notes: Path, encod
     ingest(store, [notes])
     report = ingest(store, [notes])
     assert (report.new, report.changed, report.unchanged) == ((), (), 2)
+
+
+def test_what_stops_a_writer_after_its_commit_takes_nothing_back(
+    home: Home, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This test ensures that a generation that is live stays, however its writer ends."""
+
+    def stopped(self: Home) -> None:
+        if self.current_name() == "000002":
+            raise KeyboardInterrupt
+
+    ingest(home, [notes])
+    (notes / "new.md").write_text("# Boosting\n\nTrees one after the other.\n", encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr(Home, "_prune", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            ingest(home, [notes])
+    check_generation(home)
+    assert ingest(home, [notes]).generation is None
 
 
 def test_a_dry_run_changes_nothing(store: Store, ingest_notes: Ingest) -> None:

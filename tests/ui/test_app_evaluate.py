@@ -81,9 +81,12 @@ def run_with(at: AppTest, path: str) -> AppTest:
     return at
 
 
-def test_a_file_that_is_not_there_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch, own: Path) -> None:
-    """This test ensures that nothing is started for a wrong path."""
-    at = run_with(open_page(monkeypatch, own, "evaluate"), "/no/such/gold.jsonl")
+@pytest.mark.parametrize("path", ["/no/such/gold.jsonl", f"/{'a' * 300}", ""])
+def test_a_file_that_is_not_there_is_refused_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, own: Path, path: str
+) -> None:
+    """This test ensures that nothing is started for a wrong path, whatever the system says of it."""
+    at = run_with(open_page(monkeypatch, own, "evaluate"), path)
     assert at.warning[0].value == "There is no such file on this machine; type its whole path."
     assert bootstrap.evaluations().progress.state == "idle"
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from retrieval.store import Home
 from tests.ui.conftest import Room
 from tests.ui.test_app_ask import labels, run_app, shown
 from tests.ui.test_jobs import wait
 from ui import bootstrap
+from ui.safe_markdown import literal
 from ui.server import APP
 
 
@@ -88,13 +90,48 @@ def test_a_source_can_be_looked_up(monkeypatch: pytest.MonkeyPatch, room: Room) 
     assert list(at.dataframe[0].value["Source"]) == ["guides/quokka.md"]
 
 
-def test_a_folder_that_is_not_there_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch, room: Room) -> None:
-    """This test ensures that nothing is started for a wrong path."""
+@pytest.mark.parametrize("path", ["/no/such/folder", "~no-such-person/notes", f"/{'a' * 300}", "notes", ""])
+def test_a_folder_that_is_not_there_is_refused_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, room: Room, path: str
+) -> None:
+    """This test ensures that nothing is started for a wrong path, whatever the system says of it."""
     at = open_page(monkeypatch, room.home, "library")
-    at.text_input(key="path").set_value("/no/such/folder")
+    at.text_input(key="path").set_value(path)
     next(b for b in at.button if b.label == "Read this folder").click().run()
-    assert at.warning[0].value == "There is no folder /no/such/folder on this machine; type its whole path."
+    assert not at.exception
+    said = literal(path) or "nothing"
+    assert at.warning[0].value == f"There is no folder {said} on this machine; type its whole path."
     assert bootstrap.jobs().progress.state == "idle"
+
+
+def test_a_pdf_is_opened_without_a_word_on_quotes(monkeypatch: pytest.MonkeyPatch, room: Room) -> None:
+    """This test ensures that its page stands alone where nothing was quoted, and that how to leave it out for good
+    names the folder whose rules count.
+    """
+    at = open_page(monkeypatch, room.home, "library")
+    at.session_state["sources"] = {"selection": {"rows": [2], "columns": [], "cells": []}}
+    at.run()
+    assert not at.exception
+    captions = [str(c.value) for c in at.caption]
+    assert "Page 1 of 6" in captions
+    assert "Chapter 1" not in shown(at)
+    (advice,) = [c for c in captions if ".prepignore" in c]
+    assert advice.endswith(f"at the top of the folder you ingested: {literal(str(room.folder))}")
+
+
+def test_a_first_ingest_and_its_end_are_shown_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, room: Room) -> None:
+    """This test ensures that the greeting and the page around it do not both show a job on an empty library."""
+    home = Home(tmp_path / "home")
+    with home.writing():  # the job waits for it, and gives up
+        at = open_page(monkeypatch, home.path, "library")
+        at.text_input(key="path").set_value(str(room.folder / "banks"))
+        next(b for b in at.button if b.label == "Read this folder").click().run()
+        assert not at.exception
+        assert sum("stays as it is until this is finished" in str(c.value) for c in at.caption) == 1
+        assert wait(bootstrap.jobs()).state == "failed"
+    at.run()
+    assert ["is writing to" in str(w.value) for w in at.warning] == [True]
+    assert [t.value for t in at.title] == ["Your library is empty"]
 
 
 def test_a_folder_is_read_behind_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, room: Room) -> None:

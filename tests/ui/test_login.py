@@ -17,8 +17,9 @@ from retrieval.store import Home
 from tests.test_cli import Prep, prep
 from tests.ui.conftest import WAIT, Room
 from tests.ui.oidc import provider
-from tests.ui.test_app_ask import run_app, shown
-from ui.login import NO_AUTH, find_login, is_loopback, names_of
+from tests.ui.test_app_ask import labels, run_app, shown
+from ui import bootstrap
+from ui.login import LOGIN, NO_AUTH, find_login, is_loopback, names_of
 from ui.server import free_port, serving
 from ui.shelf import MAX_UPLOAD_MB
 
@@ -121,6 +122,25 @@ def test_nothing_is_shown_before_the_login(monkeypatch: pytest.MonkeyPatch, room
     monkeypatch.setenv(NO_AUTH, "1")
     at = run_app(monkeypatch, room.home, q="What is a p-value?")
     assert "data at least as extreme" in shown(at)
+
+
+@pytest.mark.parametrize("left", [None, 'token = "x"\n'])
+def test_a_login_that_is_lost_lets_nobody_in(
+    monkeypatch: pytest.MonkeyPatch, room: Room, tmp_path: Path, left: str | None
+) -> None:
+    """This test ensures that a file that is renamed, or loses its [auth], makes nobody an editor without a name."""
+    file = write_secrets(tmp_path, AUTH.format(app="https://prep.example", provider="https://id.example"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(LOGIN, str(file))
+    assert labels(run_app(monkeypatch, room.home)) == ["Log in"]
+    file.rename(file.with_name("aside.toml"))
+    if left:
+        file.write_text(left, encoding="utf-8")
+    at = run_app(monkeypatch, room.home, q="What is a p-value?")
+    assert ["the login that the app was started with is gone" in str(w.value) for w in at.warning] == [True]
+    assert (labels(at), shown(at)) == ([], "")
+    with pytest.raises(QueryError, match=r"secrets\.toml: .* is gone; put the file and its \[auth\] back"):
+        bootstrap.person()
 
 
 def test_a_person_logs_in_and_out(browser: Browser, room: Room, tmp_path: Path) -> None:

@@ -103,6 +103,22 @@ def test_taking_out_the_last_source_leaves_an_empty_library(home: Home) -> None:
     assert ingest(home, [shelf.uploads(home.path)]).passages == 2
 
 
+def test_uploads_that_were_never_read_are_read_with_all_folders(home: Home, tmp_path: Path) -> None:
+    """This test ensures that files kept before a start that was cancelled or refused are not left for good."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "a.md").write_text(REGULARIZATION, encoding="utf-8")
+    ingest(home, [folder])
+    manifest = Manifest.read(home.current())
+    shelf.uploads(home.path).mkdir()
+    assert shelf.roots(home.path, manifest) == [folder]
+    shelf.keep(home.path, "bank.yaml", BANK.encode(), by=None)
+    roots = shelf.roots(home.path, manifest)
+    assert roots == [shelf.uploads(home.path), folder]
+    assert ingest(home, roots).new == ("bank.yaml",)
+    assert shelf.roots(home.path, Manifest.read(home.current())) == roots
+
+
 def test_an_unknown_source_is_refused(home: Home) -> None:
     """This test ensures that a stale page gets a sentence."""
     shelf.keep(home.path, "bank.yaml", BANK.encode(), by=None)

@@ -21,12 +21,14 @@ from ui.people import may_edit
 home = bootstrap.home()
 editor = may_edit(bootstrap.person())
 running = bootstrap.jobs().progress.state == "running"
-if running:
-    show_progress()
-show_outcome()
+empty = not bootstrap.has_index()
+if not empty:  # the greeting shows both itself
+    if running:
+        show_progress()
+    show_outcome()
 show_refused()
 if editor and not running:
-    with st.expander("Add to the library", icon=":material/add:", expanded=not bootstrap.has_index(), key="adding"):
+    with st.expander("Add to the library", icon=":material/add:", expanded=empty, key="adding"):
         show_adding(home)
 
 with bootstrap.sentences_for_errors():
@@ -41,7 +43,7 @@ with bootstrap.sentences_for_errors():
     with left:
         chosen = show_sources(manifest)
         if editor and not running and st.button("Read all folders again", icon=":material/refresh:", key="all"):
-            start(shelf.roots(manifest))
+            start(shelf.roots(home, manifest))
             st.rerun()
     with right:
         if chosen:
