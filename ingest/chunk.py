@@ -3,7 +3,8 @@
 A passage is a run of whole blocks of one section (and one page). What does not fit is cut
 at list items, table rows or code lines, then at sentences, then at words; pieces of one
 section are made of like size, because a short rest at the end retrieves badly. Sections
-too small to stand alone are joined with their neighbors. A question entry is one passage
+too small to stand alone are joined with their neighbors. A heading is in the context of
+what stands under it; one with nothing under it is text. A question entry is one passage
 where it fits and otherwise several parts that all know their question.
 """
 
@@ -19,7 +20,7 @@ from ingest.documents import Block, Document, QuestionEntry, Span, passage_kind
 from retrieval.text import one_line, plain, sentences
 from retrieval.types import Entry, Locator, Passage, PassageKind, embedded_text, passage_id
 
-VERSION = 3
+VERSION = 4
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
 
@@ -93,21 +94,41 @@ class _Chunker:
             blocks, key=lambda b: (_own_path(b, self.document.text), b.page, bisect_left(taken, b.span))
         ):
             group = list(run)
-            if any(b.kind != "heading" for b in group):
+            if any(b.kind != "heading" for b in group) or self._bare(group[-1]):
                 groups.append(group)
         sizes = [sum(self.count([plain(self.document.text[b.span[0] : b.span[1]]) for b in group])) for group in groups]
         current: list[Block] = []
         size = 0
+        above: tuple[str, ...] | None = None  # the path above a bare heading that ends `current`
         for group, tokens in zip(groups, sizes, strict=True):
-            small = min(size, tokens) < _MIN_SECTION and size + tokens <= 0.8 * self.room
-            if current and small and current[0].page == group[0].page and not _between(current[-1], group[0], taken):
+            bare = all(b.kind == "heading" for b in group)
+            # A bare heading goes with what follows in its section, and never with a full section before it.
+            small = (size if bare else min(size, tokens)) < _MIN_SECTION and size + tokens <= 0.8 * self.room
+            near = current and current[0].page == group[0].page and above in (None, group[0].heading)
+            if near and small and not _between(current[-1], group[0], taken):
                 current, size = current + group, size + tokens
-                continue
-            if current:
-                yield current
-            current, size = group, tokens
+            else:
+                if current:
+                    yield current
+                current, size = group, tokens
+            above = group[-1].heading if bare else None
         if current:
             yield current
+
+    def _bare(self, heading: Block) -> bool:
+        """Tell whether a heading is in no context: nothing stands under it, and it is not the title.
+
+        One that a question follows is the label of a group of them; alone it would only stand in their way.
+        """
+        text, blocks = self.document.text, self.document.blocks
+        n = bisect_left(blocks, heading.span[1], key=_start)
+        if n < len(blocks) and (blocks[n].kind != "heading" or blocks[n].level > heading.level):
+            return False
+        if n < len(blocks) and any(entry.span[0] == blocks[n].span[0] for entry in self.document.entries):
+            return False
+        left_out = text[heading.span[1] : blocks[n].span[0] if n < len(blocks) else len(text)]  # a table of contents
+        title = one_line(text[slice(*heading.span)]) == one_line(self.document.title)
+        return not title and not any(c.isalnum() for c in plain(left_out))
 
     def _pack(self, group: list[Block]) -> Iterator[Passage]:
         """Yield passages of like size from the blocks of one section."""

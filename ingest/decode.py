@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from retrieval.errors import ReadError
 from retrieval.text import valid
 
 MAX_TEXT_BYTES = 64 * 2**20
+_DECLARED = re.compile(rb"(?:charset|coding)[\"']?\s*[:=]", re.I)
+_SIGNS = "‘’‚“”„–—…•™«»€§©®°±²·×µ\xa0"
+_WESTERN = tuple(
+    frozenset(letters + _SIGNS)
+    for letters in (
+        "äöüßàâçéèêëîïôœùû",  # German, French, Dutch, and what English borrows
+        "áéíñóúü¿¡",  # Spanish
+        "áàâãçéêíóôõú",  # Portuguese
+        "àèéìòù",  # Italian
+        "åäöæøéü",  # Scandinavian, Finnish
+    )
+)
+_QUOTED_INSIDE = re.compile(r"[^\W\d_][‚„“”][^\W\d_]")
 
 
 def read_text(path: Path) -> str:
@@ -23,14 +37,14 @@ def read_text(path: Path) -> str:
 
 
 def decode(data: bytes, name: str) -> str:
-    """Return bytes as text: UTF-8 if they are, stray bytes replaced, else the encoding that is detected.
+    """Return bytes as text: UTF-8 if they are, stray bytes replaced, else Windows-1252, else what is detected.
 
     Raises ReadError, naming the file, where they are no text.
     """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        best = None if _looks_binary(data) else _nearly_utf8(data) or _detected(data)
+        best = None if _looks_binary(data) else _nearly_utf8(data) or _western(data) or _detected(data)
         if best is None:
             raise ReadError(
                 f"{name}: this is a binary file or in no known encoding; convert it to UTF-8 or remove it"
@@ -52,6 +66,21 @@ def _nearly_utf8(data: bytes) -> str | None:
     beyond = len(text) - len(text.encode("ascii", "ignore"))
     stray = text.count("\ufffd") - data.count("\ufffd".encode())
     return text if 2 * stray <= beyond - stray else None
+
+
+def _western(data: bytes) -> str | None:
+    """Return text in Windows-1252 where one language of Western Europe has all its letters and nothing is declared.
+
+    Detection took half of such texts of 32 words in ten languages for Windows-1250, 1258 or a Mac's (charset-normalizer
+    3.5). Letters of other encodings hardly ever make up one alphabet; of DOS they make quotes inside words.
+    """
+    try:
+        text = data.decode("cp1252")
+    except UnicodeDecodeError:
+        return None
+    letters = {c for c in set(text.lower()) if not c.isascii()}
+    western = any(letters <= alphabet for alphabet in _WESTERN)
+    return text if western and not _QUOTED_INSIDE.search(text) and not _DECLARED.search(data[:8192]) else None
 
 
 def _detected(data: bytes) -> str | None:

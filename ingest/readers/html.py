@@ -34,7 +34,22 @@ _PLACES = (
 _EMPTY_LINE, _LANGUAGE_MARK = "⟦empty line⟧", "⟦language⟧"  # trafilatura drops what cannot be printed
 _EMBEDDED = re.compile(r"data:[a-z]+/[\w.+-]+;[a-z0-9=;-]*base64,[A-Za-z0-9+/=%]*")
 _FENCED = re.compile(rf"^(`{{3,}})[^\n]*\n(?:{_LANGUAGE_MARK}([\w+#-]*)\n)?", re.M)
-_ESCAPED = re.compile(r"(?<!\\)\\([_*\[\]])(?!\()")
+_ESCAPED = re.compile(
+    r"(?P<verbatim>^[ \t]*(?P<fence>`{3,})[^`\n]*\n.*?^[ \t]*(?P=fence)`*[ \t]*$"
+    r"|(?<!\\)`+(?:[^`\n]|\n(?!\n))+`+"
+    r"|^\$\$\n.+?\n\$\$$)"  # what was \[x\] in the page
+    r"|(?P<formula>\$\$(?:[^$\n]|\n(?!\n))+\$\$|(?<![\\$\w])\$(?!\s)[^$\n]+(?<!\s)\$(?![\w$]))"
+    r"|(?<!\\)\\(?P<sign>[_*\[\]])(?!\()",
+    re.M | re.S,
+)
+_ESCAPED_TEX = re.compile(r"(?<!\\)(\\+)([_*\[\]`~<])")  # n backslashes before a sign have become 2n + 1
+_INLINE_TEX = re.compile(r"\\\(((?:[^\\\n]|\\[^()\n])+)\\\)")
+_TEXT_WITH_TEX = r"//text()[contains(., '\(')][not(ancestor::pre or ancestor::code or ancestor::script)]"
+_LINE_END = "\u2028"  # str.splitlines knows it
+_LINE_ENDS = re.compile(rf"(?:\r?\n)?{_LINE_END}(?:\r?\n)?")
+_INNER_LINES = (  # of blocks in code, those that hold no other
+    ".//*[self::li or self::div or self::p or self::tr][not(.//li or .//div or .//p or .//tr)]"
+)
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # lxml refuses to be given these
 _REFERENCE = re.compile(r"&#(?:[xX]0*([0-9a-fA-F]{1,6})|0*([0-9]{1,7}));?")
 _DISPLAY = re.compile(r"^\{\\(?:display|text)style\s*(.*)\}$", re.S)
@@ -97,7 +112,7 @@ def html_text(source: str) -> tuple[str, str]:
     marked = to_markdown(_serialized(places[0] if places else tree))
     shares = zip(_sizes(found), _sizes(marked), _MARKED if places else _UNMARKED, strict=True)
     kept = all(mine >= share * whole for mine, whole, share in shares)
-    return _mended(found if kept else marked), title
+    return _mended(_unescaped(found) if kept else marked), title
 
 
 def _tree(source: str) -> Any:
@@ -136,6 +151,9 @@ def _prepare(tree: Any) -> None:
             sign = "$$" if "display" in (element.get("class") or "") + (element.get("type") or "") else "$"
             element.tail = f"{sign}{formula}{sign}{element.tail or ''}"
             element.drop_tree()
+    for text in tree.xpath(_TEXT_WITH_TEX):  # trafilatura escapes $x$ and not \(x\), and makes one of the other
+        formula = _INLINE_TEX.sub(lambda match: f"${match[1].strip()}$", text)
+        setattr(text.getparent(), "tail" if text.is_tail else "text", formula)
     for element in tree.xpath("//button | //*[@role='button']"):
         if element.text_content().strip().endswith("?"):  # a panel that unfolds under its question
             element.tag = "h3"
@@ -144,7 +162,11 @@ def _prepare(tree: Any) -> None:
         language = language_of(
             [place.get("class", "") for place in (*element.iter("code"), element, element.getparent())]
         )
-        lines = element.text_content().strip("\r\n").splitlines()
+        for line in element.iter("br"):
+            line.tail = "\n" + (line.tail or "").removeprefix("\n")
+        for line in element.xpath(_INNER_LINES):
+            line.tail = _LINE_END + (line.tail or "")
+        lines = _LINE_ENDS.sub("\n", element.text_content()).strip("\r\n").splitlines()
         marked = [f"{_LANGUAGE_MARK}{language}", *(line if line.strip() else _EMPTY_LINE for line in lines)]
         for child in list(element):
             element.remove(child)
@@ -152,11 +174,21 @@ def _prepare(tree: Any) -> None:
         html.etree.SubElement(element, "code").text = "\n".join(marked)
 
 
+def _unescaped(text: str) -> str:
+    """Return trafilatura's Markdown without its escapes in formulas, and without the needless ones in prose."""
+
+    def undone(match: re.Match[str]) -> str:
+        if match["formula"]:
+            return _ESCAPED_TEX.sub(lambda sign: "\\" * (len(sign[1]) // 2) + sign[2], match[0])
+        return match["sign"] or match[0]
+
+    return _ESCAPED.sub(undone, text)
+
+
 def _mended(text: str) -> str:
-    """Return Markdown with the code as it was and without needless escapes."""
+    """Return Markdown with the code as it was."""
     text = _FENCED.sub(lambda match: f"{match[1]}{match[2] or ''}\n", text)
-    text = text.replace(_EMPTY_LINE, "").replace(_LANGUAGE_MARK, "")
-    return _ESCAPED.sub(r"\1", text).strip()
+    return text.replace(_EMPTY_LINE, "").replace(_LANGUAGE_MARK, "").strip()
 
 
 def _serialized(tree: Any) -> str:

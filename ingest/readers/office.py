@@ -1,17 +1,20 @@
 """Word by mammoth and PowerPoint by python-pptx, laid out as Markdown.
 
-Both leave pictures alone and neither reaches out of the file. The heading path of a slide
-is its number and title; short slides share a path ("Slides 3-5"), as notebook cells do.
+Both leave pictures alone and neither reaches out of the file. Equations of Word, which
+mammoth passes over, are put on one line first. The heading path of a slide is its number
+and title; short slides share a path ("Slides 3-5"), as notebook cells do.
 """
 
 from __future__ import annotations
 
 import bisect
+import io
 import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ingest.archive import open_archive, refuse_entities
 from ingest.decode import storable
@@ -25,8 +28,17 @@ from retrieval.text import one_line
 MAX_UNPACKED_BYTES = 256 * 2**20
 MAX_XML_BYTES = 48 * 2**20  # a parsed document takes some twenty times its XML
 _STYLES = "p[style-name='Title'] => h1:fresh\np[style-name='Quote'] => blockquote > p:fresh"
-_MARKS = re.compile(r"^(\s*)(#|```|~~~|---|===)", re.M)
+_MARKS = re.compile(r"^(\s*)(#{1,6}(?!\S)|```|~~~|---|===|<(?=[A-Za-z/!?]))", re.M)
+_WORD_MARKS = re.compile(  # the same in mammoth's HTML; a cell of a table needs none
+    r'((?:^|(?<!<t[dh]>)<p>|<br />)(?:<a id="[^"]*"></a>)*[^\S\n]*)'
+    r"(?=#{1,6}(?![^\s<])|```|~~~|(?:-+|=+)\s*(?:<|$)|&lt;[A-Za-z/!?])",
+    re.M,
+)
 _BULLETED = ("BODY", "OBJECT", "VERTICAL_BODY", "VERTICAL_OBJECT")
+_SIGNS = {"sub": "_", "lim": "_", "sup": "^", "den": "/", "num": ""}  # before these parts of an equation
+_BEFORE = {"rad": "√", "nary": " ", "func": " "}  # before what these stand over
+_BASES = ("sSub", "sSup", "sSubSup", "rad")
+_ONE = re.compile(r"[\w.\u0300-\u036f\u20d7]*|\([^()]*\)")  # reads as one thing without parentheses
 
 
 def read_word(path: Path) -> Document:
@@ -37,7 +49,7 @@ def read_word(path: Path) -> Document:
     with path.open("rb") as stream:
         try:
             converted = mammoth.convert_to_html(
-                stream,
+                _with_equations(stream),
                 style_map=_STYLES,
                 include_embedded_style_map=False,
                 external_file_access=False,
@@ -45,7 +57,72 @@ def read_word(path: Path) -> Document:
             )
         except Exception as error:  # mammoth raises whatever a damaged part makes it meet
             raise _damaged(path, "Word", error) from error
-    return replace(parse_markdown(to_markdown(storable(converted.value)), path.stem), line_starts=None)
+    html = _WORD_MARKS.sub(r"\1\\", storable(converted.value))
+    return replace(parse_markdown(to_markdown(html), path.stem), line_starts=None)
+
+
+def _with_equations(stream: IO[bytes]) -> IO[bytes]:
+    """Return a Word file whose equations are runs of text: the file itself where it has none, else its XML parts."""
+    with zipfile.ZipFile(stream) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist() if name.endswith((".xml", ".rels"))}
+    if not any(b"oMath" in part for part in parts.values()):
+        return stream
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, _spelled(part) if b"oMath" in part else part)
+    return copy
+
+
+def _spelled(part: bytes) -> bytes:
+    """Return a part of a Word file with each equation as a run of text."""
+    from lxml import etree  # type: ignore[import-untyped]
+
+    root = etree.fromstring(part, parser=etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+    word = etree.QName(root).namespace
+    for equation in list(root.iter("{*}oMath")):
+        run = etree.Element(f"{{{word}}}r")
+        etree.SubElement(run, f"{{{word}}}t").text = _linear(equation)
+        run.tail = equation.tail
+        equation.getparent().replace(equation, run)
+    etree.strip_tags(root, "{*}oMathPara")
+    return bytes(etree.tostring(root, encoding="UTF-8", xml_declaration=True))
+
+
+def _linear(node: Any) -> str:
+    """Return Office MathML (ECMA-376 part 1, 22.1) on one line: (a+b)/c, x_i, √(a+b), ∑_(i=1)^n x_i."""
+    name = _name(node)
+    if name in ("t", "br"):
+        return str(node.text or "") if name == "t" else " "
+    settings = {_name(s): next(iter(s.values()), "") for part in node if _name(part) == f"{name}Pr" for s in part}
+    signs = _SIGNS | {"e": _BEFORE.get(name, "")}
+    if settings.get("type") == "noBar":
+        signs["den"] = " choose "
+    parts = []
+    for kind, text in ((_name(part), _linear(part)) for part in node):
+        if text:
+            one = _ONE.fullmatch(text) or not (kind in _SIGNS or (kind == "e" and name in _BASES))
+            parts.append(signs.get(kind, "") + (text if one else f"({text})"))
+    match name:
+        case "d":
+            within = settings.get("sepChr", "|").join(parts)
+            return settings.get("begChr", "(") + within + settings.get("endChr", ")")
+        case "nary":
+            return settings.get("chr", "∫") + "".join(parts)
+        case "acc":
+            return "".join(parts) + settings.get("chr", "\u0302")
+        case "bar":
+            return "".join(parts) + "\u0305"
+        case "m" | "eqArr":
+            return "; ".join(parts)
+        case "mr":
+            return ", ".join(parts)
+    return "".join(parts)
+
+
+def _name(node: Any) -> str:
+    """Return the name of an element without its namespace, "" of a comment."""
+    return node.tag.rpartition("}")[2] if isinstance(node.tag, str) else ""
 
 
 def read_slides(path: Path) -> Document:

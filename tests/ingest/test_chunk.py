@@ -117,6 +117,32 @@ def test_ids_depend_on_content_and_place_only(encoder: Encoder) -> None:
     assert {p.id for p in cut(text, encoder)}.isdisjoint(p.id for p in cut(text, encoder, "other"))
 
 
+FULL, FULLER = (SENTENCE * 8).strip(), (SENTENCE * 18).strip()  # about 100 and 220 word pieces
+
+
+@pytest.mark.parametrize(
+    ("text", "passages"),
+    [
+        ("## A fact\n\n## B\n\nText.", [("T", "## A fact\n\n## B\n\nText.")]),
+        (f"## B\n\n{FULL}\n\n## A fact\n\n## C\n\nText.", [("T > B", FULL), ("T", "## A fact\n\n## C\n\nText.")]),
+        (f"## B\n\n{FULL}\n\n## A fact", [("T > B", FULL), ("T", "## A fact")]),
+        (f"## A fact\n\n## B\n\n{FULLER}", [("T", "## A fact"), ("T > B", FULLER)]),
+        ("## B\n\n### A fact\n\n## C\n\nText.", [("T > B", "### A fact"), ("T > C", "Text.")]),
+        (
+            "## B\n\n### A fact\n\n### A second\n\n## C\n\n### A third",
+            [("T > B", "### A fact\n\n### A second"), ("T > C", "### A third")],
+        ),
+        ("## Of b\n\n## What is b?\n\nText.", [("T", "## What is b?\n\nText.")]),
+        ("## Contents\n\n- [B](#b)\n- [C](#c)\n\n## B\n\nText.", [("T > B", "Text.")]),
+        ("# B\n\n## C\n\nText.", [("T > B > C", "Text.")]),
+        ("", []),
+    ],
+)
+def test_a_heading_with_nothing_under_it_is_text(text: str, passages: list[tuple[str, str]], encoder: Encoder) -> None:
+    """This test ensures that it goes with what follows in its section or stands alone; others are context."""
+    assert [(p.context, p.text) for p in cut(f"# T\n\n{text}\n", encoder)] == passages
+
+
 LISTS = """# Notes
 
 Before the lists.

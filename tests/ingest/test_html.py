@@ -64,6 +64,43 @@ def test_code_keeps_empty_lines_and_language(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        "<pre>def f(x):<br>    y = x + 1<br><br>    return y</pre>",
+        "<pre>def f(x):<br>\n    y = x + 1<br>\n<br>\n    return y</pre>",
+        (
+            "<pre class='prettyprint'><ol><li><span>def</span> f(x):</li><li>    y = x + 1</li><li></li>"
+            "<li>    return y</li></ol></pre>"
+        ),
+        "<pre><div>def f(x):</div>\n<div>    y = x + 1\n</div><div><br></div><div>    return y</div>\n</pre>",
+        (
+            "<pre><code><table><tr><td>def f(x):</td></tr><tr><td>    y = x + 1</td></tr><tr></tr>"
+            "<tr><td>    return y</td></tr></table></code></pre>"
+        ),
+        "<pre>def f(x):\n    y = x + 1\n\n    return y\n</pre>",
+    ],
+)
+def test_lines_of_code_are_lines_however_they_are_divided(tmp_path: Path, code: str) -> None:
+    """This test ensures that <br>, list items and blocks end a line of code once."""
+    text = read(tmp_path, AROUND.format(content=f"<main><p>{LONG}</p>{code}</main>")).text
+    assert "```\ndef f(x):\n    y = x + 1\n\n    return y\n```" in text
+
+
+@pytest.mark.parametrize("rest", ["", "<div class='x'><h2>Part</h2><a href='#'></a></div><p>Short.</p>" * 9])
+def test_backslashes_of_code_and_formulas_are_kept(tmp_path: Path, rest: str) -> None:
+    """This test ensures that only the escapes of trafilatura are taken out, whichever way the page is read."""
+    fenced, inline = r"re.compile(r'\[\d+\]\*\_x')", r"<code>\_x \[0\]</code>"
+    formulas = (
+        r"$a\_b$, $$x_1\\[2pt] y^*$$, \(\text{rate\_1}_0\)<i>,</i> \(c_1\) and <script type='math/tex'>d\_1</script>"
+    )
+    page = f"<main><p>{LONG} a_b[0] is {inline}; {formulas}.</p><pre><code>{fenced}</code></pre>{rest}</main>"
+    text = read(tmp_path, AROUND.format(content=page)).text
+    assert f"```\n{fenced}\n```" in text
+    assert r"a_b[0] is `\_x \[0\]`; $a\_b$, $$x_1\\[2pt] y^*$$, $\text{rate\_1}_0$" in text
+    assert r"$c_1$ and $d\_1$." in text
+
+
+@pytest.mark.parametrize(
     "drawn",
     [
         (

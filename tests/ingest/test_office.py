@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tests.invariants import check_blocks_lie_in_text
 
 LONG = "Gradient descent steps against the gradient of the loss. " * 10
 _W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+_M = "http://schemas.openxmlformats.org/officeDocument/2006/math"
 _TYPES = """<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
 <Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>
 <Default Extension="xml" ContentType="application/xml"/>
@@ -98,6 +100,93 @@ def test_word_headings_and_tables(tmp_path: Path) -> None:
         ("table", ("Other",), "| a | b |\n| --- | --- |\n| a | b |"),
     ]
     assert asked(document) == [("Why bagging?", "It lowers variance & cost: a_b < c.")]
+
+
+def test_word_text_is_no_markdown(tmp_path: Path) -> None:
+    """This test ensures that a typed # makes no heading and a typed tag hides none, with few backslashes."""
+    lines = "<w:p><w:r><w:t>a # b &lt; c</w:t><w:br/><w:t>## d</w:t><w:br/><w:t>--</w:t></w:r></w:p>"
+    marked = '<w:p><w:bookmarkStart w:id="1" w:name="b"/><w:r><w:t xml:space="preserve"> ~~~</w:t></w:r></w:p>'
+    cell = f"<w:tbl><w:tr><w:tc>{paragraph('# e')}</w:tc></w:tr></w:tbl>"
+    document = read_word(
+        word(
+            tmp_path,
+            paragraph("---"),
+            paragraph("title: x"),
+            paragraph("---"),
+            paragraph("# compute the mean of x"),
+            paragraph("&lt;script&gt; loads code."),
+            paragraph("Next", "H1"),
+            paragraph("#1 is a &lt;b&gt;, -1 is &lt; 2"),
+            paragraph("# quoted", "Quote"),
+            lines,
+            marked,
+            cell,
+        )
+    )
+    assert [(kind, text) for kind, _, text in shown(document)] == [
+        ("prose", "\\---"),
+        ("prose", "title: x"),
+        ("prose", "\\---"),
+        ("prose", "\\# compute the mean of x"),
+        ("prose", "\\<script> loads code."),
+        ("heading", "# Next"),
+        ("prose", "#1 is a <b>, -1 is < 2"),
+        ("prose", "\\# quoted"),
+        ("prose", "a # b < c  \n\\## d  \n\\--"),
+        ("prose", "\\~~~"),
+        ("table", "| # e |\n| --- |"),
+    ]
+
+
+def math(content: str) -> str:
+    """Return an equation; `[x]` in the content is a run of it, and tags have no prefix."""
+    tags = re.sub(r"<(/?)(\w)", r"<\1m:\2", re.sub(r"\[(.*?)\]", r"<r><t>\1</t></r>", content))
+    return f'<m:oMath xmlns:m="{_M}">{tags.replace(" val=", " m:val=")}</m:oMath>'
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("[−log ]<d><e>[p]</e></d>", "−log (p)"),
+        ("<f><fPr><ctrlPr/></fPr><num>[a+b]</num><den>[n]</den></f>", "(a+b)/n"),
+        ("<d><dPr/><e><f><fPr><type val='noBar'/></fPr><num>[n]</num><den>[k]</den></f></e></d>", "(n choose k)"),
+        ("<sSub><e>[x]</e><sub>[i]</sub></sSub>[+]<sSup><e>[a+b]</e><sup>[2]</sup></sSup>", "x_i+(a+b)^2"),
+        ("<sSubSup><e>[w]</e><sub>[i,j]</sub><sup>[T]</sup></sSubSup>", "w_(i,j)^T"),
+        (
+            "<rad><radPr><degHide val='1'/></radPr><deg/><e>[a+b]</e></rad><rad><deg>[3]</deg><e>[x]</e></rad>",
+            "√(a+b)3√x",
+        ),
+        ("<nary><naryPr><chr val='∑'/></naryPr><sub>[i=1]</sub><sup>[n]</sup><e>[x]</e></nary>", "∑_(i=1)^n x"),
+        ("<nary><sub/><sup/><e>[f dx]</e></nary>", "∫ f dx"),
+        ("<func><fName><limLow><e>[min]</e><lim>[θ]</lim></limLow></fName><e>[L]</e></func>", "min_θ L"),
+        ("<acc><e>[y]</e></acc>[≈]<bar><e>[x]</e></bar>", "y\u0302≈x\u0305"),
+        ("<d><dPr><begChr val='⟨'/><endChr val=''/></dPr><e><m><mr><e>[1]</e><e>[0]</e></mr></m></e></d>", "⟨1, 0"),
+        ("<d><e>[x]</e><e>[y]</e></d><eqArr><e>[a=b]</e><e>[c]</e></eqArr><!-- c -->", "(x|y)a=b; c"),
+        ("[a]<phant><e>[b]</e></phant>[ &lt; c]", "ab < c"),
+    ],
+)
+def test_equations_of_word_are_text_on_one_line(tmp_path: Path, content: str, text: str) -> None:
+    """This test ensures that an equation stands where it stood, in a sentence or alone."""
+    run = '<w:r><w:t xml:space="preserve">{}</w:t></w:r>'
+    sentence = f"<w:p>{run.format('The loss is ')}{math(content)}{run.format(' for each row.')}</w:p>"
+    alone = f'<w:p><m:oMathPara xmlns:m="{_M}"><m:oMathParaPr/>{math(content)}</m:oMathPara></w:p>'
+    assert read_word(word(tmp_path, sentence, alone)).text == f"The loss is {text} for each row.\n\n{text}"
+
+
+def test_equations_leave_the_rest_of_a_word_file_and_its_checks_as_they_are(tmp_path: Path) -> None:
+    """This test ensures that styles are still known beside an equation, and entities and damage still refused."""
+    path = word(tmp_path, paragraph("Loss", "H1"), f"<w:p>{math('[x]')}</w:p>")
+    assert shown(read_word(path)) == [("heading", (), "# Loss"), ("prose", (), "x")]
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.docx"]
+    with pytest.raises(ReadError, match=r"^notes\.docx: XML in it declares entities"):
+        read_word(word(tmp_path, document=LAUGHS.replace("<x>", f"<x>{math('[x]')}")))
+    deep = "<m:e>" * 20_000
+    for body in (
+        f"<w:p>{math('[x]')}",
+        f'<w:p><m:oMath xmlns:m="{_M}">{deep}{deep.replace("<", "</")}</m:oMath></w:p>',
+    ):
+        with pytest.raises(ReadError, match=r"^notes\.docx: not a readable Word file"):
+            read_word(word(tmp_path, body))
 
 
 def test_an_empty_word_file_is_an_empty_document(tmp_path: Path) -> None:
