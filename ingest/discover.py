@@ -50,6 +50,14 @@ def is_there(path: Path) -> bool:
         raise ReadError(f"{path}: cannot be opened ({error.strerror}); check the path and its permissions") from error
 
 
+def resolved(root: Path) -> Path:
+    """Return the path of a root without links. Raises ReadError for a link that leads to itself."""
+    try:
+        return root.resolve()
+    except RuntimeError as error:
+        raise ReadError(f"{root}: a link that leads to itself; check the path") from error
+
+
 def find_files(root: Path) -> list[Found]:
     """Return the regular files under a root, sorted, ignored ones left out; a file is a root of its own.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ingest.areas import area_titles
 from ingest.chunk import fingerprint as chunker_fingerprint
-from ingest.discover import Found, find_files, is_there
+from ingest.discover import Found, find_files, is_there, resolved
 from ingest.documents import Columns, Document
 from ingest.plan import Plan, fold_read, make_plan, removal_plan
 from ingest.reading import Reading, Task
@@ -78,7 +78,7 @@ def ingest(
         name = model or (live.model if live else DEFAULT_MODEL)
         if live and not rebuild:
             check_fingerprints(live, name, home)
-        given = [root.resolve() for root in roots]
+        given = [resolved(root) for root in roots]
         if rebuild and live:
             given = list(dict.fromkeys([*given, *(Path(r.root) for r in live.sources)]))
         found = [f for root in given for f in _files_of(root, live)]

@@ -91,3 +91,10 @@ def test_a_file_that_the_system_does_not_show_is_told(home: Home, tmp_path: Path
         1,
         (("b.md", "b.md: cannot be opened (File name too long); check its permissions"),),
     )
+
+
+def test_a_link_to_itself_is_one_sentence(home: Home, tmp_path: Path) -> None:
+    """This test ensures that a root that leads nowhere is told as what it is."""
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ReadError, match=r"loop: (a link that leads to itself|no such file)"):
+        ingest(home, [tmp_path / "loop"])
