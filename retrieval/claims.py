@@ -25,13 +25,16 @@ _FALLS = re.compile(
     r"(?:\s+(?:by|of|about|around|nearly|only))*)[\s$]+$"
 )
 _BEFORE = 40  # characters before a number in which such words are looked for
-_SPELLED = {
-    word: str(n)
-    for n, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen twenty".split()
-    )
-} | {word: str(10 * n) for n, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split(), 3)}
+_SMALL = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen".split()
+)
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_SPELLED = (
+    {word: str(n) for n, word in enumerate(_SMALL)}
+    | {ten: str(10 * n) for n, ten in enumerate(_TENS, 2)}
+    | {f"{ten} {unit}": str(10 * n + m) for n, ten in enumerate(_TENS, 2) for m, unit in enumerate(_SMALL[1:10], 1)}
+)
 _RHETORICAL = frozenset("0 1 2".split())  # said in words they count nothing: "for one", "the two"
 _FORMULA = re.compile(r"\$\$?(.+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]|`([^`]+)`", re.S)
 _QUOTED = re.compile(r"[\"“]([^\"“”]{12,})[\"”]")
@@ -71,6 +74,10 @@ _ORDER = re.compile(
     re.I,
 )
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_WORD_OR_NUMBER = re.compile(
+    rf"(?:{'|'.join(_TENS)})[-‐ ](?:{'|'.join(_SMALL[1:10])})(?!['’]?[^\W_])|{_WORD.pattern}"  # twenty-five, one number
+)
+_RAISED = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+|⁻")
 _NEAR = 4  # content words within which two neighbors of a claim stand together in a passage too
 
 
@@ -202,7 +209,8 @@ def denied(claim: Text, said: Text) -> bool:
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text.replace("⁻", "^-")).casefold()  # 10⁻³ would become 10−3, a range
+    # 10⁶ would become 106, and 10⁻³ a range, 10−3.
+    return unicodedata.normalize("NFKC", _RAISED.sub(r"^\g<0>", text)).casefold()
 
 
 def _in_digits(text: str) -> Iterator[tuple[str, bool]]:
@@ -215,9 +223,9 @@ def _in_digits(text: str) -> Iterator[tuple[str, bool]]:
 
 def _in_words(text: str) -> Iterator[tuple[str, bool]]:
     """Yield the numbers in words of a folded text as digits, and whether words before them leave the sign open."""
-    for match in _WORD.finditer(text):
-        if match.group() in _SPELLED:
-            yield _SPELLED[match.group()], _is_open(text, match.start())
+    for match in _WORD_OR_NUMBER.finditer(text):
+        if number := _SPELLED.get(re.sub("[-‐]", " ", match.group())):
+            yield number, _is_open(text, match.start())
 
 
 def _is_open(text: str, at: int) -> bool:

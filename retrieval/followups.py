@@ -46,7 +46,7 @@ def standalone(question: str, earlier: Sequence[str], model: LanguageModel | Non
             reply = "".join(model.write(prompt.rewrite_messages(question, earlier), _REWRITE_TOKENS))
         except ModelError:
             reply = ""
-        rewritten = " ".join(prompt.without_links(prompt.THOUGHT.sub("", reply)).split()).strip("\"'“” ")
+        rewritten = " ".join(prompt.harmless(prompt.THOUGHT.sub("", reply)).split()).strip("\"'“” ")
         if rewritten and len(rewritten) <= _LONGEST and set(words(rewritten)) & set(words(f"{earlier[-1]} {question}")):
             return rewritten
     return carried(question, earlier[-1])
@@ -60,5 +60,5 @@ def leans(question: str) -> bool:
 def carried(question: str, before: str) -> str:
     """Return a question followed by what the one before it was about, in its own words; nothing is said twice."""
     topic = _ASKING.sub("", before).strip(" ?.!,:;")
-    topic = topic.split(" (about: ", 1)[-1].rstrip(")") if " (about: " in before else topic
+    topic = topic.split(" (about: ", 1)[-1].removesuffix(")") if " (about: " in before else topic
     return question if not topic or set(words(topic)) <= set(words(question)) else f"{question} (about: {topic})"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from retrieval.errors import ModelError
 from retrieval.llm import Message
-from retrieval.text import one_line, plain
+from retrieval.text import TAG, held, one_line, plain, restored, without_comments
 from retrieval.types import Hit
 
 VERSION = "answer-1"
@@ -37,22 +37,63 @@ and reply with the one question only. A question that stands alone already is re
 
 THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.S | re.I)  # what a model says to itself
 _URL = re.compile(r"(?:\b[a-z][a-z0-9+.-]{1,20}:(?://|(?=\w+@))|\bwww\.|\bdata:\w+/)[^\s<>\"')\]]*", re.I)
-_HTML = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>|</?[a-z][^<>]{0,2000}>", re.I | re.S)
+# Scripts, styles, what Markdown makes a link of (`<std::string>` is none), and every tag that a browser may act on: one
+# with an address, a handler or anything quoted in it.
+_ACTING = re.compile(
+    r"<(script|style)\b.{0,5000}?</\1\s*>|</?(?:script|style)\b[^<>]*>"
+    r"|<[a-z][a-z0-9+.-]{1,31}:(?!:\w)[^\s<>]*>|<[\w.+-]+@[\w.-]+>"
+    r"|<(?=[a-z][^<>]*>)[^<>]*?(?:[\s/\"'](?:on[a-z]+|style|srcdoc|srcset|src|data|poster|background|\w*action|"
+    r"(?:\w+:)?href)\s*=(?!=)|(?<![=!<>])=\s*(?:[\"']|[/\\]{2}|[a-z][a-z0-9+.-]*:(?!:)))[^<>]*>",
+    re.I | re.S,
+)
+# Beside those: known tags, what ends a tag, and tags that pose as a part of the prompt.
+_HTML = re.compile(
+    rf"{TAG.pattern}|</[a-z][^<>]*>|<passage\b[^<>]*>"
+    r"|<(?:applet|audio|body|canvas|embed|frame|frameset|head|html|iframe|marquee|meta|noscript|textarea|"
+    r"assistant|human|instructions|system|think|thinking|user)\s*/?>",
+    re.I,
+)
 _IMAGE = re.compile(r"!\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])?")
 _LINK = re.compile(r"\[([^\[\]]+)\]\((?:[^()]|\([^()]*\))*\)")
 _TO_REFERENCE = re.compile(r"\[([^\[\]]+)\]\[[^\[\]]*[^\W\d][^\[\]]*\]")  # [1][2] are passages
 _TERMINAL = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\|\Z)|\x1b\[[0-9;?]*[ -/]*[@-~]")
 _REFERENCE = re.compile(r"^[ \t]*\[[^\]]+\]:[ \t]*\S+.*$", re.M)
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.M)
+_OPEN = re.compile(r"(?:\[[^\[\]]*|\]\((?:[^()]|\([^()]*\))*+(?:\([^()]*)?|<[a-z/!|][^<>]*)\Z", re.I)
 _CONTROL_TOKEN = re.compile(r"<\|.{0,40}?\|>|\[/?INST\]|<</?SYS>>|</?s>")
 
 
 def without_links(text: str) -> str:
-    """Return a text without link targets, images, addresses, HTML, chat control tokens and invisible signs."""
+    """Return a text without link targets, images, addresses, HTML, chat control tokens and invisible signs.
+
+    Only what is known for HTML is taken for it, and nothing in code: `vector<int>` and `i<n && j>0` stay.
+    """
     text = _TERMINAL.sub("", text)
     text = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs"))
     text = _CONTROL_TOKEN.sub(" ", text)
     text = _TO_REFERENCE.sub(r"\1", _LINK.sub(r"\1", _IMAGE.sub(r"\1", _REFERENCE.sub("", text))))
-    return _URL.sub("(link)", _HTML.sub(" ", text))
+    text, code = held(text)
+    text = _HTML.sub(" ", _ACTING.sub(" ", without_comments(text)))
+    return _URL.sub("(link)", restored(text, code))
+
+
+def harmless(text: str) -> str:
+    """Return what a model wrote as `without_links` does, and without tags that act even in code.
+
+    What is code for us need not be code where the sentence is shown, least of all once it is on one line.
+    """
+    return _ACTING.sub(" ", without_links(text))
+
+
+def is_open(text: str) -> bool:
+    """Tell whether a link, a tag, a comment or a block of code begins in a text and does not end in it."""
+    low = text.casefold()
+    pairs = (("<!--", "-->"), ("<script", "</script"), ("<style", "</style"))
+    return (
+        any(low.rfind(begin) > low.rfind(end) for begin, end in pairs)
+        or len(_FENCE.findall(text)) % 2 == 1
+        or bool(_OPEN.search(text))
+    )
 
 
 def tokens(text: str) -> int:

@@ -18,27 +18,31 @@ _LINE = re.compile(r"[^\r\n]+")
 _LIST_ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]")
 _NOISE_LINE = re.compile(
-    r"[ \t]*(?:</?\w+[^>]*>[ \t]*)+$"  # bare tags
+    r"[ \t]*(?:</?\w++[^>]*+>[ \t]*+)++$"  # bare tags
     r"|[ \t]*[-=*_]{3,}[ \t]*$"  # rules
-    r"|[ \t]*\|?[ \t:|-]+\|[ \t:|-]*$"  # the line under a table's head
+    r"|(?=[ \t:|-]+\|)[ \t:|-]++$"  # the line under a table's head
     r"|[ \t]*!\[[^\]]*\]\([^)]*\)[ \t]*$"  # images
 )
-_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*(?=\s+[\"'“‘(\[*_$`\\]*[^\Wa-z_]|\s*$)|[。！？]")
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]*_]*+(?=\s++[\"'“‘(\[*_$`\\]*+[^\Wa-z_]|\s*+$)|[。！？]")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|al|Fig|Eq|Eqs|Sec|Ch|No|Dr|Mr|Mrs|Ms|Prof|St|approx|resp|pp?|ed|eds|vol|w\.r\.t|a\.k\.a)|\b[A-Z])\.$"
 )
+_LONGEST_ABBREVIATION = len("approx.")
 
-_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
-_LINK = re.compile(r"\[([^\]]+)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
-_WIKI_LINK = re.compile(r"\[\[(?:[^\]|]*\|)?([^\]]+)\]\]")
-_TAG = re.compile(
+# Labels are bounded, so that brackets that open and never close are not each looked for to the end.
+_IMAGE = re.compile(r"!\[([^\]]{0,1000})\]\([^)]*\)")
+_LINK = re.compile(r"\[([^\]]{1,1000})\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
+_WIKI_LINK = re.compile(r"\[\[(?:[^\]|]{0,1000}\|)?([^\]]{1,1000})\]\]")
+_COMMENT = re.compile(r"<!--.*?-->", re.S)
+TAG = re.compile(
     r"</?(?:a|abbr|aside|b|blockquote|br|center|code|dd|del|details|div|dl|dt|em|figure|figcaption|font|h[1-6]|hr|i|img|"
     r"ins|kbd|li|mark|ol|p|picture|pre|q|s|section|small|source|span|strike|strong|sub|summary|sup|svg|table|tbody|td|"
-    r"tfoot|th|thead|tr|tt|u|ul|video)(?:\s+[\w:-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s<>\"']+)|\s+open)*\s*/?>|<!--.*?-->",
-    re.S | re.I,
+    r"tfoot|th|thead|tr|tt|u|ul|video)(?:\s+[\w:-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s<>\"']+)|\s+open)*\s*/?>",
+    re.I,
 )
 # A mark opens before a word and closes after one, so that `COUNT(*)`, `x ** 2` and `a * b` are none.
-_EMPHASIS = re.compile(r"(?<![\\\w*])(\*{1,3}|_{1,3})(?=[^\s*_),.;:])(.+?)(?<=[^\s*_(])\1(?![\w*])", re.S)
+_EMPHASIS_OPENS = re.compile(r"(?<![\\\w*])(?:\*{1,3}|_{1,3})(?=[^\s*_),.;:])")
+_EMPHASIS_CLOSES = re.compile(r"(?<=[^\s*_(])(?:\*{1,3}|_{1,3})(?![\w*])")
 _VERBATIM = re.compile(
     r"^[ \t]*(?P<fence>```+|~~~+).*?^[ \t]*(?P=fence)[ \t]*$"
     r"|\$\$.+?\$\$"
@@ -46,33 +50,67 @@ _VERBATIM = re.compile(
     r"|`[^`\n]+`",
     re.M | re.S,
 )
-_HELD = re.compile("\ue000(\\d+)\ue001")  # private-use marks around the number of a verbatim piece
+_HELD = re.compile("\ue000(\\d{1,9})\ue001")  # private-use marks around the number of a verbatim piece
 _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf\ufe0f\u200d\u2b50]")
 _PREFIX = re.compile(r"^[ \t]*(?:#{1,6}|>+|[-*+•])[ \t]+", re.M)
 _FENCE_MARK = re.compile(r"(?:```+|~~~+)[\w+#.-]*")
-_TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t:|-]*-{3,}[ \t:|-]*$", re.M)
+_TABLE_RULE = re.compile(r"^(?=[ \t:|-]*---)[ \t:|-]*+$", re.M)
 
 
 def plain(text: str) -> str:
     """Return the text as a person reads it: no Markdown marks, tags, link targets or emoji; formulas and code kept."""
+    text, verbatim = held(text)
+    text = TAG.sub(" ", without_comments(text))
+    text = _IMAGE.sub(r"\1", text)
+    text = _LINK.sub(r"\1", text)
+    text = _WIKI_LINK.sub(r"\1", text)
+    text = _TABLE_RULE.sub("", text)
+    text = _PREFIX.sub("", text)
+    text = _without_emphasis(text)
+    text = _EMOJI.sub("", text)
+    text = _FENCE_MARK.sub("", restored(text, verbatim))
+    return re.sub(r"[ \t]+", " ", "\n".join(filter(None, map(str.strip, text.split("\n")))))
+
+
+def held(text: str) -> tuple[str, list[str]]:
+    """Return a text with marks in the place of its code and formulas, and those, for `restored`."""
     verbatim: list[str] = []
 
     def hold(match: re.Match[str]) -> str:
         verbatim.append(match.group())
         return f"\ue000{len(verbatim) - 1}\ue001"
 
-    text = _VERBATIM.sub(hold, text)
-    text = _TAG.sub(" ", text)
-    text = _IMAGE.sub(r"\1", text)
-    text = _LINK.sub(r"\1", text)
-    text = _WIKI_LINK.sub(r"\1", text)
-    text = _TABLE_RULE.sub("", text)
-    text = _PREFIX.sub("", text)
-    text = _EMPHASIS.sub(r"\2", text)
-    text = _EMOJI.sub("", text)
-    text = _HELD.sub(lambda held: verbatim[int(held[1])] if int(held[1]) < len(verbatim) else "", text)
-    text = _FENCE_MARK.sub("", text)
-    return re.sub(r"[ \t]+", " ", re.sub(r"\s*\n\s*", "\n", text)).strip()
+    return _VERBATIM.sub(hold, text), verbatim
+
+
+def restored(text: str, verbatim: Sequence[str]) -> str:
+    """Return a text with the code and formulas that were held; a mark that `held` did not set is dropped."""
+    return _HELD.sub(lambda mark: verbatim[int(mark[1])] if int(mark[1]) < len(verbatim) else "", text)
+
+
+def without_comments(text: str) -> str:
+    """Return a text with a blank for each HTML comment; one that is never closed is none."""
+    closed = text.rfind("-->") + len("-->")  # behind it, every "<!--" would be looked for to the end
+    return _COMMENT.sub(" ", text[:closed]) + text[closed:]
+
+
+def _without_emphasis(text: str) -> str:
+    """Return a text without the marks of emphasis: each with the next one like it that closes, in time linear in both.
+
+    One pattern for the pair would look for the end of every mark that never closes in all of the text.
+    """
+    closing: dict[str, list[int]] = {}
+    for mark in _EMPHASIS_CLOSES.finditer(text):
+        closing.setdefault(mark.group(), []).append(mark.start())
+    kept: list[str] = []
+    position = 0
+    for mark in _EMPHASIS_OPENS.finditer(text):
+        ends = closing.get(mark.group(), [])
+        nearest = bisect.bisect_right(ends, mark.end())
+        if mark.start() >= position and nearest < len(ends):
+            kept += text[position : mark.start()], text[mark.end() : ends[nearest]]
+            position = ends[nearest] + len(mark.group())
+    return "".join((*kept, text[position:]))
 
 
 def valid(text: str) -> str:
@@ -156,7 +194,8 @@ def _prose(text: str, start: int, end: int) -> Iterator[Span]:
     position = marker.end() if marker else start
     for match in _END.finditer(text, position, end):
         stop = match.end()
-        if _ABBREVIATION.search(text, position, match.start() + 1) and stop < end:
+        near = max(position, match.start() + 1 - _LONGEST_ABBREVIATION)
+        if _ABBREVIATION.search(text, near, match.start() + 1) and stop < end:
             continue
         yield from _trimmed(text, position, stop)
         position = stop

@@ -14,18 +14,21 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from retrieval import prompt
-from retrieval.errors import ModelError
+from retrieval.errors import PrepdeskError
 from retrieval.lexical import words
 from retrieval.library import Library
 from retrieval.llm import LanguageModel, Reply
 from retrieval.search import Filters
 from retrieval.support import Checker
-from retrieval.text import Span, one_line, sentences
+from retrieval.text import Span, held, one_line, restored, sentences
 from retrieval.types import Answer, Citation, Hit, Passage, Sentence, Writing
 
-_NUMBERS = r"\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\]"
-_MARKS = re.compile(rf"[ \t]*(?:{_NUMBERS}[ \t]*)+")
-_MARKS_AFTER = re.compile(rf"([.!?…]+[\"'”’)]*)[ \t]*((?:{_NUMBERS}[ \t]*)+)")
+_NUMBERS = r"\[\s*[1-9]\d{0,2}(?:\s*[,;]\s*[1-9]\d{0,2})*\s*\]"  # no passage is 0: [0, 1] is an interval
+_GROUPS = rf"{_NUMBERS}(?:[ \t]*{_NUMBERS})*"
+_MARKS = re.compile(rf"(?:(?<![ \t])[ \t]++)?(?<![\w\])]){_GROUPS}")
+# Some models set no blank: where a sentence cites nothing else, what is stuck to its last word is no index.
+_MARKS_AT_END = re.compile(rf"(?<=[^\W\d_]{{2}}){_GROUPS}(?=[.!?…\"'”’)*\s]*\Z)")
+_MARKS_AFTER = re.compile(rf"((?<![.!?…])[.!?…]++[\"'”’)]*+)[ \t]*({_GROUPS})[ \t]*")
 _FEW = 3  # content words below which nothing is claimed that could be found
 _SHARE_LEFT = 0.5  # of the sentences that may not be unsupported, for the answer to stand
 
@@ -40,7 +43,7 @@ class Writer:
     def write(self, question: str, *, filters: Filters | None = None) -> Draft:
         """Begin an answer: search, and ask the model where the library covers the question.
 
-        Raises QueryError as Library.ask does; a fault of the model is told in the answer.
+        Raises QueryError as Library.ask does; a fault of the model or of the library is told in the answer.
         """
         return Draft(self._library, self._model, self._library.ask(question, filters=filters))
 
@@ -48,7 +51,7 @@ class Writer:
 class Draft:
     """An answer as it is written: iterate once for its checked sentences, then take `answer`.
 
-    `answer` is the extractive one until the iteration ends, and stays it where the model fails. `guard` is held
+    `answer` is the extractive one until the iteration ends, and stays it where the writing fails. `guard` is held
     while the library is used, and never while the model is waited for.
     """
 
@@ -91,7 +94,7 @@ class Draft:
             fallback = _too_little(self._written, missing)
             if self.stopped and not self._written:
                 fallback = "it was stopped before a sentence was written"
-        except ModelError as error:
+        except PrepdeskError as error:
             fallback = str(error)
         if fallback:
             self.answer = replace(self.answer, writing=self._writing(fallback, missing))
@@ -147,8 +150,10 @@ def _checked(text: str, hits: Sequence[Hit], checker: Checker, citations: _Citat
     One that names no passage is looked for in all of them, and is weak at best; so is one
     that also names a passage that was never shown.
     """
-    named = list(dict.fromkeys(int(n) for group in _MARKS.findall(text) for n in re.findall(r"\d+", group)))
-    bare = _tidy(_MARKS.sub("", text))
+    said, code = held(text)
+    marks = _MARKS if _MARKS.search(said) else _MARKS_AT_END
+    named = list(dict.fromkeys(int(n) for group in marks.findall(said) for n in re.findall(r"\d+", group)))
+    bare = _tidy(restored(marks.sub("", said), code))
     known = [n for n in named if 1 <= n <= len(hits)]
     unknown = [n for n in named if n not in known]
     if named and not known:
@@ -168,28 +173,43 @@ def _checked(text: str, hits: Sequence[Hit], checker: Checker, citations: _Citat
 
 def _sentences_of(reply: Reply) -> Iterator[str]:
     """Yield whole sentences with their numbers as a reply comes; a last one that was cut off is left out."""
-    raw, given = "", 0
+    raw, given = "", 0  # characters of the reply, thoughts left out, whose sentences were yielded
     for piece in reply:
         raw += piece
-        # The last sentence may still grow, and the one before may still get its numbers.
-        ready = _cut(raw)[:-2]
-        yield from ready[given:]
-        given = max(given, len(ready))
-    done = _cut(raw)
+        text = prompt.THOUGHT.sub("", raw)
+        stretch = text[given : given + _completed(text[given:])]
+        yield from _cut(stretch)
+        given += len(stretch)
+    done = _cut(prompt.THOUGHT.sub("", raw)[given:])
     if reply.finish in ("length", "stopped") and not re.search(r"[.!?…\])\"'”’]\s*\Z", raw):
         done = done[:-1]
-    yield from done[given:]
+    yield from done
 
 
-def _cut(raw: str) -> list[str]:
-    """Return the sentences of a reply, thoughts left out, numbers before the full stop."""
-    text = _MARKS_AFTER.sub(lambda m: f" {m[2].strip()}{m[1]} ", prompt.without_links(prompt.THOUGHT.sub("", raw)))
+def _completed(text: str) -> int:
+    """Return how many characters at the beginning of a text are sentences that nothing to come can change.
+
+    The last sentence may still grow, and the one before may still get its numbers. A link or a tag may run over
+    several; where it does not end yet, what was cut before must not be seen without what makes it one.
+    """
+    spans = sentences(_MARKS_AFTER.sub(lambda m: m[1] + " " * (len(m[0]) - len(m[1])), text))
+    end = spans[-2][0] if len(spans) > 2 else 0
+    return 0 if prompt.is_open(text[:end]) else end
+
+
+def _cut(text: str) -> list[str]:
+    """Return the sentences of a part of a reply, numbers before the full stop."""
+    said, code = held(prompt.harmless(text))
+    text = restored(_MARKS_AFTER.sub(r" \2\1 ", said), code)
     return [text[a:b].strip() for a, b in sentences(text) if any(c.isalpha() for c in text[a:b])]
 
 
 def _tidy(text: str) -> str:
-    """Return a sentence on one line, its formulas and code kept."""
-    return re.sub(r"\s+([.,;:!?])", r"\1", one_line(text))
+    """Return a sentence on one line, its formulas and code kept.
+
+    It is cleaned once more: what marks of Markdown or a blank parted may be a link or a tag without them.
+    """
+    return prompt.harmless(re.sub(r"\s+([.,;:!?])", r"\1", one_line(text)))
 
 
 def _too_little(written: Sequence[Sentence], missing: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retrieval.followups import standalone
+from retrieval.followups import carried, standalone
 from retrieval.lexical import words
 from retrieval.llm import Backend, LanguageModel
 from tests.scripted_model import Refuses, Says, Turn, scripted
@@ -59,6 +59,13 @@ def test_a_topic_is_carried_along_a_chain() -> None:
     """This test ensures that the second follow-up is still about what the first question named."""
     first = standalone("Why does it work?", [BEFORE])
     assert standalone("And in practice?", [BEFORE, first]) == "And in practice? (about: dropout)"
+
+
+def test_a_topic_keeps_its_parentheses() -> None:
+    """This test ensures that of a topic carried on, no more than the parenthesis around it is taken off."""
+    first = carried("why", "what is temperature (T)?")
+    assert first == "why (about: temperature (T))"
+    assert carried("and then", first) == "and then (about: temperature (T))"
 
 
 def test_a_model_rewrites() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,6 +79,40 @@ def test_sentences_are_ordered_and_disjoint(text: str) -> None:
 def test_plain_drops_marks_and_keeps_words(marked: str, read: str) -> None:
     """This test ensures that what is embedded is what a person reads."""
     assert one_line(marked) == read
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-" * 20_000 + " x",  # was cubic
+        "<abc>" * 40 + " x",  # was exponential
+        "|" * 20_000 + "x",
+        "A. " * 20_000,
+        "." * 40_000 + "x",
+        "*a _b **c " * 6_000,
+        "<!--" * 20_000,
+        "[" * 20_000,
+        " " * 40_000 + "x",
+    ],
+    ids=lambda text: text[:8],
+)
+def test_repetition_takes_no_time(text: str) -> None:
+    """This test ensures that no pattern goes out of hand on thousands of one sign."""
+    started = time.perf_counter()
+    plain(text)
+    sentences(text)
+    assert time.perf_counter() - started < 5.0
+
+
+def test_emphasis_ends_at_its_own_mark() -> None:
+    """This test ensures that a mark is paired with the next one like it, and one that never closes stays."""
+    assert plain("***a*** **b *c** d* and _e*f_ *g") == "a b *c d* and e*f *g"
+
+
+def test_a_forged_mark_of_code_is_dropped_or_left() -> None:
+    """This test ensures that a document cannot break the reading with the signs that hold code."""
+    assert plain("`x` \ue00099\ue001y") == "`x` y"
+    assert plain(f"\ue000{'1' * 5000}\ue001y").endswith("y")
 
 
 def test_plain_keeps_code_and_drops_its_fences() -> None:
