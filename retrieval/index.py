@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from retrieval.errors import IndexCorruptError, StorageError
@@ -325,7 +326,7 @@ def to_json(passage: Passage) -> str:
 
 def from_json(id_: str, said: str) -> Passage:
     """Return the passage of an id from what `to_json` made of it."""
-    record = json.loads(said)
+    record = _parsed(said)
     where, entry = record["locator"], record["entry"]
     locator = Locator(
         path=where["path"],
@@ -344,6 +345,14 @@ def from_json(id_: str, said: str) -> Passage:
         topics=tuple(record["topics"]),
         entry=_entry(entry) if entry else None,
     )
+
+
+def _parsed(said: str) -> Any:
+    """Return what JSON says; orjson takes a quarter of the time, which every change spends on all passages."""
+    try:
+        return orjson.loads(said)
+    except ValueError:  # it refuses lone surrogates, which the name of a file may hold
+        return json.loads(said)
 
 
 def _entry(record: Mapping[str, Any]) -> Entry:

@@ -14,7 +14,7 @@ Field = Callable[[str], Sequence[str]]
 """The tokens that a term has in a field."""
 
 _ROWS = 10_000  # counted at once
-_POSTINGS = 4_000_000  # merged at once
+_POSTINGS = 500_000  # merged at once; larger arrays are mapped and cleared by the system each time, which takes longer
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import base64
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -125,7 +125,8 @@ class TopicTree:
 
     def write(self, folder: Path) -> None:
         data = {
-            "topics": [asdict(t) for t in self.topics],
+            # Not by asdict, which copies every id of a passage.
+            "topics": [{f.name: getattr(topic, f.name) for f in fields(Topic)} for topic in self.topics],
             "links": {k: list(v) for k, v in self.links.items()},
             "places": self.places,
             "dimensions": int(self.center.shape[0]),
