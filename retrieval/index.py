@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import product
 from math import ceil
 from pathlib import Path
 from types import ModuleType
@@ -37,6 +38,7 @@ _SYNC = 1000  # rows after which Chroma writes its graph; those since are added 
 _WRITES = 20  # of the graph while many rows come
 _START = 2**18  # bytes written to see whether there is room
 _FULL = 8 * 2**20  # bytes free; less than the index asks for at once
+_VALUES = 30_000  # of one filter; SQLite takes 32,766 variables in a statement
 _PAGE = 10_000  # past about 32,000 rows a single get fails with "too many SQL variables"
 # Set so that recall@50 against exact search stays over 0.99 at 100,000 passages.
 HNSW: Any = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200, "sync_threshold": _SYNC}
@@ -305,6 +307,26 @@ def _vectors(table: _Table, ids: Sequence[str]) -> dict[str, NDArray[np.float32]
         rows = table.get(ids=list(ids[start : start + _PAGE]), include=["embeddings"])
         found.update(zip(rows["ids"], np.asarray(rows["embeddings"], dtype=np.float32), strict=True))
     return found
+
+
+def filter_parts(where: Where | None, most: int = _VALUES) -> list[Where | None]:
+    """Return filters that together let through what one does, none of which names more than `most` values."""
+    if not where or _values(where) <= most:
+        return [where]
+    ((name, said),) = where.items()
+    if name == "$or":
+        return [part for one in said for part in filter_parts(one, most)]
+    if name == "$and":
+        return [{"$and": list(ones)} for ones in product(*(filter_parts(one, most // len(said)) for one in said))]
+    return [{name: {"$in": said["$in"][at : at + most]}} for at in range(0, len(said["$in"]), most)]
+
+
+def _values(where: Where) -> int:
+    """Return how many values a filter names."""
+    ((name, said),) = where.items()
+    if name in ("$or", "$and"):
+        return sum(map(_values, said))
+    return len(said["$in"]) if isinstance(said, Mapping) and "$in" in said else 1
 
 
 def to_metadata(passage: Passage) -> dict[str, Any]:

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from retrieval.arrays import Vectors
 from retrieval.errors import IndexCorruptError
-from retrieval.index import DenseIndex, Where, from_json, to_json
+from retrieval.index import DenseIndex, Where, filter_parts, from_json, to_json
 from retrieval.lines import Lines, LinesWriter
 from retrieval.matrix import Matrix, MatrixWriter
 from retrieval.types import Passage
@@ -27,7 +26,6 @@ from retrieval.types import Passage
 FOLDER = "replica"
 EXACT = 50_000
 _PASSAGES, _VECTORS, _QUESTIONS = "passages", "vectors", "questions"
-_VALUES = 30_000  # of one filter; SQLite takes 32,766 variables in a statement
 _CLOSE = 1e-6  # Chroma gives a vector back as it took it, but for rounding
 
 
@@ -103,7 +101,7 @@ class LocalIndex:
         among = None if where is None else self.ids(where)
         if len(self._replica.vectors if among is None else among) > EXACT:
             graph = self._graph()
-            found = {i: c for part in _parts(where) for i, c in graph.query(vector, k, part).items()}
+            found = {i: c for part in filter_parts(where) for i, c in graph.query(vector, k, part).items()}
             return dict(sorted(found.items(), key=lambda pair: -pair[1])[:k])
         return self._replica.vectors.nearest(vector, k, among)
 
@@ -131,7 +129,7 @@ class LocalIndex:
         matching = self._matching  # one look at it: another thread may put its own filter there meanwhile
         if matching is None or matching[0] != where:
             graph = self._graph()
-            self._matching = matching = where, sorted({i for part in _parts(where) for i in graph.ids(part)})
+            self._matching = matching = where, sorted({i for part in filter_parts(where) for i in graph.ids(part)})
         return matching[1]
 
     def all_passages(self) -> Iterator[Passage]:
@@ -232,26 +230,6 @@ def put_in_place(made: Path, target: Path) -> None:
         target.rename(old)
     made.rename(target)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _parts(where: Where | None, most: int = _VALUES) -> list[Where | None]:
-    """Return filters that together let through what one does, none of which names more than `most` values."""
-    if not where or _values(where) <= most:
-        return [where]
-    ((name, said),) = where.items()
-    if name == "$or":
-        return [part for one in said for part in _parts(one, most)]
-    if name == "$and":
-        return [{"$and": list(ones)} for ones in product(*(_parts(one, most // len(said)) for one in said))]
-    return [{name: {"$in": said["$in"][at : at + most]}} for at in range(0, len(said["$in"]), most)]
-
-
-def _values(where: Where) -> int:
-    """Return how many values a filter names."""
-    ((name, said),) = where.items()
-    if name in ("$or", "$and"):
-        return sum(map(_values, said))
-    return len(said["$in"]) if isinstance(said, Mapping) and "$in" in said else 1
 
 
 def _line(passage: Passage) -> bytes:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import GoneError, StorageError
-from retrieval.index import HNSW, Where, from_json, pages, to_json, to_metadata
+from retrieval.index import HNSW, Where, filter_parts, from_json, pages, to_json, to_metadata
 from retrieval.server import Connection, Table
 from retrieval.server_files import present_ids
 from retrieval.sqlite_cache import SqliteCache
@@ -155,7 +155,10 @@ class ServerIndex:
 
     def query(self, vector: NDArray[np.float32], k: int, where: Where | None = None) -> dict[str, float]:
         """Return the cosine of the `k` passages nearest to a unit vector, by id."""
-        return self._nearest(self._passages, vector, k, where)
+        found = {
+            i: c for part in filter_parts(where) for i, c in self._nearest(self._passages, vector, k, part).items()
+        }
+        return dict(sorted(found.items(), key=lambda pair: -pair[1])[:k])
 
     def query_questions(self, vector: NDArray[np.float32], k: int) -> dict[str, float]:
         """Return the cosine of the `k` nearest bare questions, by the id of the entry's first passage."""
@@ -182,8 +185,9 @@ class ServerIndex:
         """Return the ids of all passages that match, sorted."""
         if where is None:
             return sorted(self._records)
-        rows = pages(self._passages, _PAGE, where=dict(where), include=[])
-        return sorted(r[:_ID] for page in rows for r in page["ids"] if self._records.get(r[:_ID]) == r)
+        parts = (pages(self._passages, _PAGE, where=dict(part or {}), include=[]) for part in filter_parts(where))
+        found = {record for rows in parts for page in rows for record in page["ids"]}
+        return sorted(r[:_ID] for r in found if self._records.get(r[:_ID]) == r)
 
     def all_passages(self, step: Step | None = None) -> Iterator[Passage]:
         """Yield every passage; `step` is told how many of how many were read."""

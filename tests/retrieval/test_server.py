@@ -444,6 +444,20 @@ def test_a_full_disk_keeps_no_passage_from_being_read(
     assert (len(ids), len(index.vectors(ids)), len(index.question_vectors(ids))) == (4, 4, index.count()[1])
 
 
+def test_a_filter_may_name_more_than_a_server_takes_at_once(
+    server_store: ServerStore, ingest_notes: Callable[..., Report]
+) -> None:
+    """This test ensures that 40,000 sources are a filter like any other on a server too."""
+    ingest_notes()
+    index = server_store.dense(server_store.current())
+    paths = sorted({passage.locator.path for passage in index.all_passages()})
+    many = {"path": {"$in": [paths[0], *(f"{n}.md" for n in range(40_000)), *paths[1:]]}}
+    assert index.ids(many) == index.ids()
+    vector = next(iter(index.vectors(index.ids()[:1]).values()))
+    for k in (2, 9):
+        assert list(index.query(vector, k, many)) == list(index.query(vector, k))
+
+
 def test_vectors_that_were_read_once_are_not_asked_for_again(
     server_store: ServerStore, door: Door, ingest_notes: Callable[..., Report], tmp_path: Path
 ) -> None:
