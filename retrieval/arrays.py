@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ def mapped(path: Path) -> NDArray[Any]:
 
     Raises OSError or ValueError where it is missing or damaged.
     """
-    array: NDArray[Any] = np.load(path, mmap_mode="r").view(np.ndarray)
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r").view(np.ndarray)
+    except (EOFError, tokenize.TokenError) as error:  # of a file that was emptied, of a head that was garbled
+        raise ValueError(f"{path.name} holds no array ({error})") from error
     return array
 
 

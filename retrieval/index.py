@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import product
@@ -319,6 +319,14 @@ def filter_parts(where: Where | None, most: int = _VALUES) -> list[Where | None]
     if name == "$and":
         return [{"$and": list(ones)} for ones in product(*(filter_parts(one, most // len(said)) for one in said))]
     return [{name: {"$in": said["$in"][at : at + most]}} for at in range(0, len(said["$in"]), most)]
+
+
+def nearest_in_parts(
+    ask: Callable[[Where | None], Mapping[str, float]], k: int, where: Where | None
+) -> dict[str, float]:
+    """Return the `k` best of what `ask` finds through a filter, which it is given in parts where it names too much."""
+    found = {id_: cosine for part in filter_parts(where) for id_, cosine in ask(part).items()}
+    return dict(sorted(found.items(), key=lambda pair: -pair[1])[:k])
 
 
 def _values(where: Where) -> int:

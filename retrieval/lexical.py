@@ -156,7 +156,7 @@ def saved_ids(folder: Path) -> list[str]:
     if not all((folder / name / _COUNTS).is_file() for name in _FIELDS):
         return []
     with _damage_told(folder):
-        return [bytes(id_).decode("ascii") for id_ in np.load(folder / "ids.npy")]
+        return [bytes(id_).decode("ascii") for id_ in mapped(folder / "ids.npy")]
 
 
 def _load_postings(folder: Path, size: int) -> Postings:
@@ -172,7 +172,7 @@ def _damage_told(folder: Path) -> Iterator[None]:
     """Turn what the files of a damaged index lead to into one IndexCorruptError."""
     try:
         yield
-    except (OSError, EOFError, ValueError, TypeError, LookupError) as error:
+    except (OSError, ValueError, TypeError, LookupError) as error:
         raise IndexCorruptError(
             f"the lexical index at {folder} cannot be opened ({error}); run: prep doctor --fix"
         ) from error

@@ -18,7 +18,7 @@ import numpy as np
 
 from retrieval.arrays import Vectors
 from retrieval.errors import IndexCorruptError
-from retrieval.index import DenseIndex, Where, filter_parts, from_json, to_json
+from retrieval.index import DenseIndex, Where, filter_parts, from_json, nearest_in_parts, to_json
 from retrieval.lines import Lines, LinesWriter
 from retrieval.matrix import Matrix, MatrixWriter
 from retrieval.types import Passage
@@ -44,7 +44,7 @@ class _Replica:
                 Matrix.load(folder / FOLDER / _VECTORS),
                 Matrix.load(folder / FOLDER / _QUESTIONS),
             )
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, ValueError) as error:
             raise _damaged(folder, error) from error
 
     @classmethod
@@ -101,8 +101,7 @@ class LocalIndex:
         among = None if where is None else self.ids(where)
         if len(self._replica.vectors if among is None else among) > EXACT:
             graph = self._graph()
-            found = {i: c for part in filter_parts(where) for i, c in graph.query(vector, k, part).items()}
-            return dict(sorted(found.items(), key=lambda pair: -pair[1])[:k])
+            return nearest_in_parts(lambda part: graph.query(vector, k, part), k, where)
         return self._replica.vectors.nearest(vector, k, among)
 
     def query_questions(self, vector: Vectors, k: int) -> dict[str, float]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import GoneError, StorageError
-from retrieval.index import HNSW, Where, filter_parts, from_json, pages, to_json, to_metadata
+from retrieval.index import HNSW, Where, filter_parts, from_json, nearest_in_parts, pages, to_json, to_metadata
 from retrieval.server import Connection, Table
 from retrieval.server_files import present_ids
 from retrieval.sqlite_cache import SqliteCache
@@ -155,10 +155,7 @@ class ServerIndex:
 
     def query(self, vector: NDArray[np.float32], k: int, where: Where | None = None) -> dict[str, float]:
         """Return the cosine of the `k` passages nearest to a unit vector, by id."""
-        found = {
-            i: c for part in filter_parts(where) for i, c in self._nearest(self._passages, vector, k, part).items()
-        }
-        return dict(sorted(found.items(), key=lambda pair: -pair[1])[:k])
+        return nearest_in_parts(lambda part: self._nearest(self._passages, vector, k, part), k, where)
 
     def query_questions(self, vector: NDArray[np.float32], k: int) -> dict[str, float]:
         """Return the cosine of the `k` nearest bare questions, by the id of the entry's first passage."""
