@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from ingest.pipeline import Report, ingest
 from retrieval import Library
@@ -22,6 +23,11 @@ from retrieval.store import Home, Store
 from tests.chroma_server import ChromaServer
 
 quiet()
+
+# A run of the tests tries the same examples each time; `make campaign-properties` looks further, for new ones.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=2000)
+settings.load_profile("steady")
 
 NOTES = """# Regularization
 

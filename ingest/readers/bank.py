@@ -94,7 +94,7 @@ def bank_document(
         start = position + len(question) + 2
         found.append(
             QuestionEntry(
-                one_line(question),
+                one_line(question) or " ".join(question.split()),  # an emoji or a picture alone is asked as it stands
                 (position, position + len(laid)),
                 (start, start + len(answer)),
                 heading=tuple(_texts(names.get("category")))[:1],

@@ -88,7 +88,7 @@ def test_text_without_structure_still_fits(text: str, encoder: Encoder) -> None:
     assert "".join(p.text for p in cut(text, encoder)).replace(" ", "")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.sampled_from(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.documents import Document
@@ -146,7 +146,6 @@ _LINES = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=80)
 @given(st.lists(_LINES, max_size=12), st.sampled_from(["\n", "\r\n", "\r"]))
 def test_no_line_is_lost(tmp_path_factory: pytest.TempPathFactory, lines: list[str], newline: str) -> None:
     """This test ensures that every word of a file stands in exactly one block."""

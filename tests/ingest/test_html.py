@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.documents import Document
@@ -206,7 +206,6 @@ _TAGS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.lists(_TAGS | st.text("ab #`\n?*_[]", max_size=8), max_size=25))
 def test_any_tags_give_spans_inside_the_text(tmp_path_factory: pytest.TempPathFactory, parts: list[str]) -> None:
     """This test ensures that no soup of tags breaks the spans."""

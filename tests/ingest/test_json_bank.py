@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.readers.json_bank import read_json_bank, read_json_lines_bank
@@ -107,7 +107,13 @@ def answers(value: Any) -> bool:
     return isinstance(value, str | int) and bool(str(value).strip())
 
 
-@settings(deadline=None, max_examples=60)
+@pytest.mark.parametrize("question", ["🌀", "---", "<br>", '<img src="curve.png">'])
+def test_a_question_of_marks_alone_is_asked_as_it_stands(tmp_path: Path, question: str) -> None:
+    document = read_json_bank(write(tmp_path, json.dumps([{"question": question, "answer": "A spiral."}])))
+    assert [entry.question for entry in document.entries] == [question]
+    check_blocks_lie_in_text(document)
+
+
 @given(
     st.lists(st.fixed_dictionaries({"question": st.text(), "answer": _VALUES}), max_size=4), st.sampled_from([None, 2])
 )

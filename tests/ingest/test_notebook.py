@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.readers.notebook import read_notebook
@@ -159,7 +159,6 @@ _CELLS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.lists(_CELLS, max_size=8))
 def test_any_cells_give_spans_inside_the_text(tmp_path_factory: pytest.TempPathFactory, cells: list[Any]) -> None:
     """This test ensures that no cells break the spans, and that every block says its cell."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import openpyxl  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.readers import tables
@@ -134,7 +134,6 @@ def test_columns_named_by_hand_leave_other_files_as_they_are(tmp_path: Path) -> 
         assert asked(document) == [("What is a?", "A.")]
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.text(alphabet=st.sampled_from('ab,;\t|"\n\r?'), max_size=120))
 def test_any_rows_give_spans_inside_the_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """This test ensures that no table, however odd, breaks the spans or raises anything but ReadError."""
