@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from retrieval.index import DenseIndex, PassageWriter, load_chromadb
 from retrieval.lexical import LexicalIndex, load_bm25s, saved_ids
 from retrieval.manifest import Manifest, SourceRecord
 from retrieval.models import file_sha256
-from retrieval.store import SEAL, Store
+from retrieval.store import SEAL, Store, flush_tree
 from retrieval.types import Passage, embedded_text, in_order
 from retrieval.vectors import VectorCache
 
@@ -89,7 +90,9 @@ def write_generation(home: Store, encoder: Encoder, change: Change, *, fresh: bo
         )
         manifest.write(folder)
         verify(folder, manifest, rows)
-        seal(folder, live=live)
+        with ThreadPoolExecutor(1) as beside:
+            beside.submit(flush_tree, folder)  # the disk takes in what is summed; the commit has the rest flushed
+            seal(folder, live=live)
         name = home.commit(folder)
     except BaseException:
         home.discard(folder)

@@ -7,13 +7,13 @@ without it, since it brings SciPy along, which costs every question on the comma
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from retrieval.arrays import mapped
@@ -49,8 +49,7 @@ class Bm25:
         below = norm.astype(np.float32)[postings.rows]
         below += postings.counts
         scores /= below
-        numbers = {token: number for number, token in enumerate(postings.vocabulary)}
-        return cls(numbers, postings.starts.astype(np.int32), postings.rows, scores, postings.size)
+        return cls(postings.vocabulary, postings.starts.astype(np.int32), postings.rows, scores, postings.size)
 
     @classmethod
     def load(cls, folder: Path, size: int) -> Bm25:
@@ -82,7 +81,7 @@ class Bm25:
 
 def load_vocabulary(folder: Path) -> dict[str, int]:
     """Read the numbers of a field's tokens. Raises OSError or ValueError where they are missing or damaged."""
-    vocabulary = json.loads((folder / "vocab.index.json").read_text(encoding="utf-8"))
+    vocabulary = orjson.loads((folder / "vocab.index.json").read_bytes())
     if not isinstance(vocabulary, dict):
         raise ValueError(f"a vocabulary that is a {type(vocabulary).__name__}")
     return vocabulary

@@ -34,7 +34,7 @@ from retrieval.types import Entry, Locator, Passage
 Where = Mapping[str, Any]
 
 _BATCH = 1000
-_SYNC = 1000  # rows after which Chroma writes its graph; those since are added to it again at every start
+_SYNC = 100  # rows after which Chroma writes its graph; those since are added to it again at every start
 _WRITES = 20  # of the graph while many rows come
 _START = 2**18  # bytes written to see whether there is room
 _FULL = 8 * 2**20  # bytes free; less than the index asks for at once

@@ -162,9 +162,9 @@ def saved_ids(folder: Path) -> list[str]:
 def _load_postings(folder: Path, size: int) -> Postings:
     vocabulary = load_vocabulary(folder)
     starts, rows = (mapped(folder / f"{name}.csc.index.npy") for name in ("indptr", "indices"))
-    return Postings(
-        sorted(vocabulary, key=vocabulary.__getitem__), starts.astype(np.int64), rows, mapped(folder / _COUNTS), size
-    )
+    if list(vocabulary.values()) != list(range(len(starts) - 1)):
+        raise ValueError("a vocabulary that is not in the order of its numbers")
+    return Postings(vocabulary, starts.astype(np.int64), rows, mapped(folder / _COUNTS), size)
 
 
 @contextmanager

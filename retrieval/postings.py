@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int32]
+Counts = NDArray[np.integer]
 Field = Callable[[str], Sequence[str]]
 """The tokens that a term has in a field."""
 
@@ -19,17 +20,17 @@ _POSTINGS = 500_000  # merged at once; larger arrays are mapped and cleared by t
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """Token `t` of `vocabulary` stands `counts[i]` times in row `rows[i]` of `size`, for `i` from `starts[t]` up to
-    `starts[t + 1]`, rows ascending.
+    """The token that `vocabulary` numbers `t` stands `counts[i]` times in row `rows[i]` of `size`, for `i` from
+    `starts[t]` up to `starts[t + 1]`, rows ascending.
 
     The vocabulary is sorted and has no token without a row, so that the same rows give the same
-    arrays however they came about.
+    arrays however they came about; `counts` are of the smallest type that holds them, mostly one byte each.
     """
 
-    vocabulary: list[str]
+    vocabulary: dict[str, int]
     starts: NDArray[np.int64]
     rows: Ints
-    counts: Ints
+    counts: Counts
     size: int
 
     @classmethod
@@ -54,13 +55,13 @@ class Postings:
 
         The tokens are merged range by range; what is read of the parts may be mapped from files.
         """
-        vocabulary = sorted(dict.fromkeys(token for part, _ in parts for token in part.vocabulary))
-        numbers = dict(zip(vocabulary, count()))
-        theirs = [np.fromiter(map(numbers.__getitem__, p.vocabulary), np.int32, len(p.vocabulary)) for p, _ in parts]
+        vocabulary = _union([part.vocabulary for part, _ in parts])
+        theirs = [_numbers_in(vocabulary, part.vocabulary) for part, _ in parts]
         most = np.zeros(len(vocabulary), np.int64)
         for (part, _), here in zip(parts, theirs, strict=True):
             most[here] += np.diff(part.starts)
-        rows, counts = np.empty((2, int(most.sum())), np.int32)
+        rows = np.empty(int(most.sum()), np.int32)
+        counts = np.empty(len(rows), np.result_type(np.uint8, *(part.counts.dtype for part, _ in parts)))
         held = np.zeros(len(vocabulary), np.int64)
         done = 0
         for tokens in _ranges(most):
@@ -71,9 +72,10 @@ class Postings:
             rows[done : done + len(by)], counts[done : done + len(by)] = row[by], times[by]
             held[tokens] = np.bincount(token, minlength=tokens.stop - tokens.start)
             done += len(by)
-        names = [token for token, n in zip(vocabulary, held.tolist(), strict=True) if n]
+        if not held.all():
+            vocabulary = _numbered(token for token, n in zip(vocabulary, held.tolist(), strict=True) if n)
         starts = np.concatenate([[0], np.cumsum(held[held > 0])])
-        return cls(names, starts, rows[:done], counts[:done], size)
+        return cls(vocabulary, starts, rows[:done], _small(counts[:done]), size)
 
     @property
     def lengths(self) -> NDArray[np.float64]:
@@ -87,17 +89,15 @@ class Postings:
 
 def _counted(rows: Sequence[Sequence[str]], fields: Sequence[Field]) -> Iterator[Postings]:
     """Yield the postings of each field; tokens are looked up once for each term, not once for each place of it."""
-    names = list(dict.fromkeys(chain.from_iterable(rows)))
-    numbers = dict(zip(names, count()))
+    names = _numbered(dict.fromkeys(chain.from_iterable(rows)))
     lengths = [len(row) for row in rows]
-    term = np.fromiter(map(numbers.__getitem__, chain.from_iterable(rows)), np.int64, sum(lengths))
+    term = np.fromiter(map(names.__getitem__, chain.from_iterable(rows)), np.int64, sum(lengths))
     row_of = np.repeat(np.arange(len(rows), dtype=np.int64), lengths)
     for field in fields:
         held = [field(name) for name in names]
-        vocabulary = sorted(set(chain.from_iterable(held)))
-        places = dict(zip(vocabulary, count()))
+        vocabulary = _numbered(sorted(set(chain.from_iterable(held))))
         sizes = np.array([len(tokens) for tokens in held], dtype=np.int64)
-        flat = np.fromiter(map(places.__getitem__, chain.from_iterable(held)), np.int64, sizes.sum())
+        flat = np.fromiter(map(vocabulary.__getitem__, chain.from_iterable(held)), np.int64, sizes.sum())
         times = sizes[term]  # tokens that each place of a term has
         before = np.cumsum(times) - times
         starts = np.cumsum(sizes) - sizes
@@ -105,7 +105,28 @@ def _counted(rows: Sequence[Sequence[str]], fields: Sequence[Field]) -> Iterator
         found, counts = np.unique(tokens * len(rows) + np.repeat(row_of, times), return_counts=True)
         token, row = np.divmod(found, len(rows))
         firsts = np.searchsorted(token, np.arange(len(vocabulary) + 1))
-        yield Postings(vocabulary, firsts, row.astype(np.int32), counts.astype(np.int32), len(rows))
+        yield Postings(vocabulary, firsts, row.astype(np.int32), _small(counts), len(rows))
+
+
+def _numbered(tokens: Iterable[str]) -> dict[str, int]:
+    return dict(zip(tokens, count()))
+
+
+def _union(vocabularies: Sequence[dict[str, int]]) -> dict[str, int]:
+    most: dict[str, int] = max(vocabularies, key=len, default={})
+    if all(vocabulary.keys() <= most.keys() for vocabulary in vocabularies):
+        return most  # a change mostly brings no new token
+    return _numbered(sorted(dict.fromkeys(chain.from_iterable(vocabularies))))
+
+
+def _numbers_in(all_tokens: dict[str, int], some: dict[str, int]) -> Ints:
+    if some is all_tokens:
+        return np.arange(len(some), dtype=np.int32)
+    return np.fromiter(map(all_tokens.__getitem__, some), np.int32, len(some))
+
+
+def _small(counts: Counts) -> Counts:
+    return counts.astype(np.min_scalar_type(int(counts.max(initial=0))), copy=False)
 
 
 def _ranges(sizes: NDArray[np.int64]) -> Iterator[slice]:
@@ -119,7 +140,7 @@ def _ranges(sizes: NDArray[np.int64]) -> Iterator[slice]:
         start = stop
 
 
-def _piece(part: Postings, here: Ints, tokens: slice, places: Ints) -> tuple[Ints, Ints, Ints]:
+def _piece(part: Postings, here: Ints, tokens: slice, places: Ints) -> tuple[Ints, Ints, Counts]:
     """Return the postings of a part for a range of tokens, numbered as `here` says: tokens, rows moved, counts."""
     first, last = np.searchsorted(here, [tokens.start, tokens.stop])
     some = slice(int(part.starts[first]), int(part.starts[last]))

@@ -227,7 +227,7 @@ class Home:
 
     def commit(self, folder: Path) -> str:
         """Make a finished generation the live one: files first, then the pointer, each flushed to disk."""
-        _flush_tree(folder)
+        flush_tree(folder)
         _flush(self.generations)
         self.point_to(folder)
         self._prune()
@@ -291,8 +291,8 @@ def link(source: str, target: str) -> str:
     return target
 
 
-def _flush_tree(folder: Path) -> None:
-    """Flush every file and folder, this one last; but what is linked was flushed under its first name."""
+def flush_tree(folder: Path) -> None:
+    """Flush every file and folder to the disk, this one last; but what is linked was flushed under its first name."""
     for path in folder.rglob("*"):
         if path.is_dir() or path.stat().st_nlink == 1:
             _flush(path)

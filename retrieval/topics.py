@@ -34,17 +34,12 @@ _BOILERPLATE = 3  # sources with a section of one name; such a name ("References
 
 @dataclass(frozen=True)
 class TopicTree:
-    """All topics in tree order with their mean vectors `(topics, dimensions)`, and links between guides.
-
-    `places` gives where topics stand on the map, both coordinates about 0 to 1, by id; empty
-    in the file of an index that is older than the map.
-    """
+    """All topics in tree order with their mean vectors `(topics, dimensions)`, and links between guides."""
 
     topics: tuple[Topic, ...]
     means: Vectors
     center: NDArray[np.float32]
     links: Mapping[str, tuple[str, ...]]
-    places: Mapping[str, tuple[float, float]]
 
     def find(self, name: str) -> Topic | None:
         """Return the topic of that id or name, areas and guides before sections, categories and tags."""
@@ -123,12 +118,25 @@ class TopicTree:
             found.append(Related(other, score, tuple(reasons)))
         return found
 
+    @cached_property
+    def places(self) -> dict[str, tuple[float, float]]:
+        """Where the largest guides and bank categories stand on the map, or areas where there are none of those, by id.
+
+        Both coordinates are about 0 to 1.
+        """
+        rows = [i for i, t in enumerate(self.topics) if t.kind in ("guide", "category")]
+        rows = rows or [i for i, t in enumerate(self.topics) if t.kind == "area"]
+        rows = sorted(sorted(rows, key=lambda i: (-len(self.topics[i].passages), self.topics[i].id))[:_ON_MAP])
+        if not rows:
+            return {}
+        found = layout((self.means - self.center)[rows].astype(np.float64)).round(4).tolist()
+        return {self.topics[i].id: (x, y) for i, (x, y) in zip(rows, found, strict=True)}
+
     def write(self, folder: Path) -> None:
         data = {
             # Not by asdict, which copies every id of a passage.
             "topics": [{f.name: getattr(topic, f.name) for f in fields(Topic)} for topic in self.topics],
             "links": {k: list(v) for k, v in self.links.items()},
-            "places": self.places,
             "dimensions": int(self.center.shape[0]),
             "means": base64.b64encode(self.means.astype(np.float16).tobytes()).decode("ascii"),
             "center": base64.b64encode(self.center.astype(np.float16).tobytes()).decode("ascii"),
@@ -144,8 +152,7 @@ class TopicTree:
             means = np.frombuffer(base64.b64decode(data["means"]), dtype=np.float16).astype(np.float32)
             center = np.frombuffer(base64.b64decode(data["center"]), dtype=np.float16).astype(np.float32)
             links = {k: tuple(v) for k, v in data["links"].items()}
-            places = {k: (float(x), float(y)) for k, (x, y) in data.get("places", {}).items()}
-            return cls(topics, means.reshape(len(topics), data["dimensions"]), center, links, places)
+            return cls(topics, means.reshape(len(topics), data["dimensions"]), center, links)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise IndexCorruptError(f"{folder / FILE_NAME} cannot be read ({error}); run: prep doctor --fix") from error
 
@@ -207,7 +214,7 @@ def build(
     )
     center = vectors.mean(axis=0) if len(vectors) else np.zeros(dimensions, np.float32)
     links = {f"guide/{r.path}": tuple(f"guide/{other}" for other in r.related) for r in records.values() if r.related}
-    return TopicTree(topics, means.astype(np.float32), center.astype(np.float32), links, _map(topics, means - center))
+    return TopicTree(topics, means.astype(np.float32), center.astype(np.float32), links)
 
 
 def paths_of(topic: Topic, records: Iterable[SourceRecord]) -> list[str]:
@@ -226,17 +233,6 @@ def spellings(name: str, passages: Iterable[Passage]) -> set[str]:
 
 def _area(record: SourceRecord) -> str | None:
     return record.area or (record.path.split("/")[-2] if "/" in record.path else None)
-
-
-def _map(topics: Sequence[Topic], centered: Vectors) -> dict[str, tuple[float, float]]:
-    """Place the guides and bank categories of a library on its map, or its areas where it has neither."""
-    rows = [i for i, t in enumerate(topics) if t.kind in ("guide", "category")]
-    rows = rows or [i for i, t in enumerate(topics) if t.kind == "area"]
-    rows = sorted(sorted(rows, key=lambda i: (-len(topics[i].passages), topics[i].id))[:_ON_MAP])
-    if not rows:
-        return {}
-    places = layout(centered[rows].astype(np.float64)).round(4).tolist()
-    return {topics[i].id: (x, y) for i, (x, y) in zip(rows, places, strict=True)}
 
 
 def _spaced(name: str) -> str:

@@ -86,10 +86,27 @@ def test_scores_equal_those_of_bm25s(tmp_path: Path) -> None:
         assert ours.get_scores([word]) == pytest.approx(theirs.get_scores([word]), rel=1e-5)
 
 
-def test_a_change_gives_the_files_of_a_clean_build(tmp_path: Path) -> None:
+A, B, C, D, E = (letter * 32 for letter in "abcde")
+OFTEN = "alpha " * 300
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            {A: "alpha beta beta", B: "gamma only-here", C: "beta delta", D: "omega"},
+            {D: "omega", E: "alpha zeta", C: "beta changed", A: "alpha beta beta"},
+        ),
+        ({A: "alpha beta", B: "beta"}, {A: "alpha beta", B: "alpha alpha"}),
+        ({A: "alpha", B: "beta"}, {A: "alpha", B: OFTEN}),
+        ({A: "alpha", B: OFTEN}, {A: "alpha", B: "alpha"}),
+        ({A: OFTEN, B: "beta"}, {A: OFTEN, B: "gamma"}),
+        ({A: "alpha", B: "beta"}, {}),
+    ],
+    ids=["all-kinds", "no-new-word", "a-large-count-comes", "a-large-count-goes", "a-large-count-stays", "all-gone"],
+)
+def test_a_change_gives_the_files_of_a_clean_build(tmp_path: Path, old: dict[str, str], new: dict[str, str]) -> None:
     """This test ensures that rows gone, changed, new and moved leave nothing behind: every file is the same."""
-    old = {"a" * 32: "alpha beta beta", "b" * 32: "gamma only-here", "c" * 32: "beta delta", "d" * 32: "omega"}
-    new = {"d" * 32: "omega", "e" * 32: "alpha zeta", "c" * 32: "beta changed", "a" * 32: "alpha beta beta"}
     LexicalIndex.build(list(old), old).save(tmp_path / "old")
     fresh = {id_: text for id_, text in new.items() if old.get(id_) != text}
     LexicalIndex.build(list(new), fresh, tmp_path / "old").save(tmp_path / "changed")
@@ -131,6 +148,14 @@ def test_a_vocabulary_without_numbers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(IndexCorruptError, match=r"vocabulary that is a list.*prep doctor --fix"):
         LexicalIndex.load(tmp_path / "old")
     with pytest.raises(IndexCorruptError, match=r"vocabulary that is a list.*prep doctor --fix"):
+        LexicalIndex.build(["a" * 32], {}, tmp_path / "old")
+
+
+def test_a_vocabulary_out_of_order_is_not_taken_over(tmp_path: Path) -> None:
+    """This test ensures that words are never joined with the rows of others."""
+    build("alpha beta").save(tmp_path / "old")
+    (tmp_path / "old" / "words" / "vocab.index.json").write_text('{"beta": 1, "alpha": 0}')
+    with pytest.raises(IndexCorruptError, match=r"not in the order.*prep doctor --fix"):
         LexicalIndex.build(["a" * 32], {}, tmp_path / "old")
 
 
