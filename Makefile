@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 export PREP_INDEX ?= $(CURDIR)/.prep
 
 .PHONY: demo ui test check format corpus confidence encoder bench bench-quality bench-ingest bench-load screenshots clean
-.PHONY: campaign-kill campaign-readers campaign-fuzz campaign-server campaign-properties
+.PHONY: campaign-kill campaign-readers campaign-fuzz campaign-server campaign-stores campaign-properties
 
 demo: $(VENV)/installed
 	$(BIN)/prep ingest
@@ -58,7 +58,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m evals.bench.speed --peers $(VENV)/peers/bin/python
 
 # Long runs of what the tests sample; tests/README.md has their figures. ARGS="2000 1 ../shared/data/library" adds files.
-campaign-kill campaign-readers campaign-fuzz campaign-server: campaign-%: $(VENV)/installed-dev
+campaign-kill campaign-readers campaign-fuzz campaign-server campaign-stores: campaign-%: $(VENV)/installed-dev
 	$(BIN)/python -m tests.campaigns.$* $(ARGS)
 
 campaign-properties: $(VENV)/installed-dev

@@ -34,14 +34,14 @@ from retrieval.types import Entry, Locator, Passage
 Where = Mapping[str, Any]
 
 _BATCH = 1000
-_SYNC = 100  # rows after which Chroma writes its graph; those since are added to it again at every start
+_SYNC = 100  # rows after which Chroma writes its graph; those since are added to it again at every start of a process
 _WRITES = 20  # of the graph while many rows come
 _START = 2**18  # bytes written to see whether there is room
 _FULL = 8 * 2**20  # bytes free; less than the index asks for at once
 _VALUES = 30_000  # of one filter; SQLite takes 32,766 variables in a statement
 _PAGE = 10_000  # past about 32,000 rows a single get fails with "too many SQL variables"
 # Set so that recall@50 against exact search stays over 0.99 at 100,000 passages.
-HNSW: Any = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200, "sync_threshold": _SYNC}
+HNSW: Any = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
 
 
 class PassageIndex(Protocol):
@@ -114,7 +114,8 @@ class DenseIndex:
             self._questions = self._table("questions")
 
     def _table(self, name: str) -> _Table:
-        made = self._client.get_or_create_collection(name, configuration={"hnsw": HNSW}, embedding_function=None)
+        settings: Any = {"hnsw": {**HNSW, "sync_threshold": _SYNC}}
+        made = self._client.get_or_create_collection(name, configuration=settings, embedding_function=None)
         return _Table(made, self._folder)
 
     def close(self) -> None:
