@@ -3,7 +3,8 @@
 One hit carries the answer, so that it reads as one thought: a question entry is answered by
 its reference answer, prose by the sentences around the one that answers best. A hit that
 ranks nearly as high adds its best sentence where that says something else. What a sentence
-cannot stand without (what its first "It" means, the head of its table row or list) comes with it.
+cannot stand without (what its first "It" means, the head of its table row or list, the rest of
+a quotation) comes with it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _LEANS = re.compile(
     r"by contrast|the same)\b",
     re.I,
 )
+_SPEECH_OPENS = re.compile(r"(?<![^\s(\[])[\"“](?=\S)")
+_SPEECH_CLOSES = re.compile(r"(?<=\S)[\"”](?=[\s.,;:?!)\]]|$)")
 
 
 class Sources(Protocol):
@@ -66,6 +69,19 @@ class _Pool:
     def best_first(self) -> list[int]:
         return sorted(range(len(self.scores)), key=lambda i: (-self.scores[i], i))
 
+    def spoken(self) -> list[range]:
+        """Return the sentences of each quotation that goes on over more than one."""
+        runs: list[range] = []
+        opened: int | None = None
+        for i, sentence in enumerate(self.sentences):
+            more = len(_SPEECH_OPENS.findall(sentence.text)) - len(_SPEECH_CLOSES.findall(sentence.text))
+            if more > 0:
+                opened = i
+            elif more < 0 and opened is not None:
+                runs.append(range(opened, i + 1))
+                opened = None
+        return runs
+
     def with_companions(self, i: int, chosen: Set[int] = frozenset()) -> set[int]:
         """Return a sentence and those it cannot stand without, the nearest few, but for the `chosen` ones."""
         found: set[int] = set()
@@ -80,6 +96,9 @@ class _Pool:
     def _companions(self, i: int) -> Iterator[int]:
         said = [sentence.text for sentence in self.sentences]
         more = i + 1 < len(said)
+        for run in self.spoken():
+            if i in run and len(run) <= _TOGETHER:
+                yield from run
         if said[i].startswith("|"):
             head = _first_of_run(said, i, lambda text: text.startswith("|"))
             yield head
@@ -171,13 +190,20 @@ def _scored(
 
 
 def _of_entry(pool: _Pool) -> set[int]:
-    """Choose from a reference answer: all of a short one, else its first sentence and the best of the rest."""
-    if len(pool.sentences) <= MAX_SENTENCES:
-        return set(range(len(pool.sentences)))
-    chosen = pool.with_companions(0)
+    """Choose from a reference answer: all of a short one, else its first sentence and the best of the rest.
+
+    An example told in quotation marks that is too long to be given whole is left out, not told in part.
+    """
+    every = range(len(pool.sentences))
+    if len(every) <= MAX_SENTENCES:
+        return set(every)
+    left_out = {i for run in pool.spoken() if len(run) > _TOGETHER for i in run}
+    if len(left_out) == len(every):
+        left_out = set()
+    chosen = pool.with_companions(min(set(every) - left_out))
     for i in pool.best_first():
         more = pool.with_companions(i, chosen)
-        if len(chosen) + len(more) <= _OF_ENTRY:
+        if len(chosen) + len(more) <= _OF_ENTRY and not more & left_out:
             chosen |= more
     return chosen
 

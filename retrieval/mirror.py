@@ -111,10 +111,16 @@ class Mirrors:
             )
         (folder / "texts").mkdir(parents=True)
         older = next(reversed(self._made()), None)
+        wanted: dict[str, list[str]] = {}
         for name, digest in listed.items():
             same = older / name if older and (older / name).is_file() else None
-            content = same.read_bytes() if same else b""
-            (folder / name).write_bytes(content if digest_of(content) == digest else self._files.get(digest))
+            if same and digest_of(content := same.read_bytes()) == digest:
+                (folder / name).write_bytes(content)
+            else:
+                wanted.setdefault(digest, []).append(name)
+        for digest, content in self._files.get_all(list(wanted)):
+            for name in wanted[digest]:
+                (folder / name).write_bytes(content)
         dense = ServerIndex(self._connection, folder, self._cache)
         place, started, said = self._connection.address.place, time.monotonic(), -1
 

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import math
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from retrieval.errors import IndexCorruptError
@@ -21,6 +21,7 @@ TABLE = "prepdesk-manifest"
 _PIECE = 4000  # characters; hosted Chroma takes no longer metadata
 _BATCH = 200  # pieces a call, below 1 MB
 _PAGE = 1000
+_FILES = 100  # read at once
 
 
 def digest_of(content: bytes) -> str:
@@ -39,7 +40,7 @@ class ServerFiles:
         for content in contents:
             packed = base64.b64encode(zlib.compress(content)).decode("ascii")
             parts = [packed[at : at + _PIECE] for at in range(0, len(packed), _PIECE)]
-            pieces.update({f"{digest_of(content)}-{n:06d}": (part, len(parts)) for n, part in enumerate(parts)})
+            pieces.update({_piece(digest_of(content), n): (part, len(parts)) for n, part in enumerate(parts)})
             if len(pieces) >= _BATCH:
                 self._put(pieces)
                 pieces = {}
@@ -47,12 +48,20 @@ class ServerFiles:
 
     def get(self, digest: str) -> bytes:
         """Return a content. Raises IndexCorruptError where it is not there, whole and as it was."""
-        first = self._rows([f"{digest}-000000"])
-        count = int(first[f"{digest}-000000"]["of"]) if first else 0
-        names = [f"{digest}-{n:06d}" for n in range(count)]
-        rows = {**first, **self._rows(names[1:])}
+        return next(self.get_all([digest]))[1]
+
+    def get_all(self, digests: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield each digest with its content, some of them in a call. Raises what `get` raises."""
+        for at in range(0, len(digests), _FILES):
+            some = digests[at : at + _FILES]
+            rows = self._rows([_piece(digest, 0) for digest in some])
+            names = {d: [_piece(d, n) for n in range(int(rows.get(_piece(d, 0), {}).get("of", 0)))] for d in some}
+            rows |= self._rows([name for pieces in names.values() for name in pieces[1:]])
+            yield from ((digest, self._content(digest, [rows.get(name) for name in names[digest]])) for digest in some)
+
+    def _content(self, digest: str, pieces: Sequence[Mapping[str, Any] | None]) -> bytes:
         try:
-            content = zlib.decompress(base64.b64decode("".join(str(rows[name]["data"]) for name in names)))
+            content = zlib.decompress(base64.b64decode("".join(str(piece["data"]) for piece in pieces if piece)))
         except (KeyError, ValueError, zlib.error):
             content = b""
         if digest_of(content) != digest:
@@ -84,6 +93,10 @@ class ServerFiles:
             rows = self._table.get(ids=list(names[at : at + _PAGE]), include=["metadatas"])
             found.update(zip(rows["ids"], rows["metadatas"], strict=True))
         return found
+
+
+def _piece(digest: str, number: int) -> str:
+    return f"{digest}-{number:06d}"
 
 
 def present_ids(table: Table, ids: Sequence[str]) -> set[str]:

@@ -55,19 +55,28 @@ _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf\ufe0f\u200d\u2b50]")
 _PREFIX = re.compile(r"^[ \t]*(?:#{1,6}|>+|[-*+•])[ \t]+", re.M)
 _FENCE_MARK = re.compile(r"(?:```+|~~~+)[\w+#.-]*")
 _TABLE_RULE = re.compile(r"^(?=[ \t:|-]*---)[ \t:|-]*+$", re.M)
+# What each pattern needs in a text, and what is left of a match.
+_MARKED = (
+    ("<", TAG, " "),
+    ("![", _IMAGE, r"\1"),
+    ("](", _LINK, r"\1"),
+    ("[[", _WIKI_LINK, r"\1"),
+    ("---", _TABLE_RULE, ""),
+)
 
 
 def plain(text: str) -> str:
     """Return the text as a person reads it: no Markdown marks, tags, link targets or emoji; formulas and code kept."""
     text, verbatim = held(text)
-    text = TAG.sub(" ", without_comments(text))
-    text = _IMAGE.sub(r"\1", text)
-    text = _LINK.sub(r"\1", text)
-    text = _WIKI_LINK.sub(r"\1", text)
-    text = _TABLE_RULE.sub("", text)
+    text = without_comments(text)
+    for mark, pattern, left in _MARKED:
+        if mark in text:  # to look for it takes a hundredth of the time
+            text = pattern.sub(left, text)
     text = _PREFIX.sub("", text)
-    text = _without_emphasis(text)
-    text = _EMOJI.sub("", text)
+    if "*" in text or "_" in text:
+        text = _without_emphasis(text)
+    if not text.isascii():
+        text = _EMOJI.sub("", text)
     text = _FENCE_MARK.sub("", restored(text, verbatim))
     return re.sub(r"[ \t]+", " ", "\n".join(filter(None, map(str.strip, text.split("\n")))))
 

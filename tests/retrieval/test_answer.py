@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from retrieval.answer import MAX_SENTENCES, compose
 from retrieval.encoder import Encoder
-from retrieval.types import Hit, Locator, Passage, Scores
+from retrieval.types import Entry, Hit, Locator, Passage, Scores
 
 
 class Source:
@@ -22,8 +24,8 @@ class Source:
         return replace(passage.locator, span=span)
 
 
-def answered(encoder: Encoder, question: str, text: str) -> list[str]:
-    passage = Passage("a", text, "", Locator("a.md", "A", (0, len(text))), "prose")
+def answered(encoder: Encoder, question: str, text: str, entry: Entry | None = None) -> list[str]:
+    passage = Passage("a", text, "", Locator("a.md", "A", (0, len(text))), "qa" if entry else "prose", (), entry)
     hits = [Hit(1, 1.0, Scores(1.0, 0.0), passage)]
     said, quotes = compose(question, encoder.encode_query(question), hits, encoder, Source(text))
     assert [text[slice(*c.locator.span)] for c in quotes] == [s.text for s in said]
@@ -56,3 +58,40 @@ def test_a_short_table_is_quoted_whole(encoder: Encoder) -> None:
     table = "| linkage | distance of clusters |\n|---|---|\n| single | closest pair |\n| complete | farthest pair |"
     said = answered(encoder, "linkage types of clustering", f"Linkage says how far clusters are.\n\n{table}\n")
     assert table in said
+
+
+POINTS = ["Say what they check first.", "The trap is to be the hero.", "Worse is to have delayed it.", "Keep it short."]
+STORY = [f"I then talked with my manager about step {n}." for n in range(7)]
+
+
+def spoken(story: list[str]) -> str:
+    return f'Example: "{" ".join(story)}"'
+
+
+@pytest.mark.parametrize(
+    ("answer", "whole"),
+    [
+        ([*POINTS[:2], spoken(STORY), *POINTS[2:]], POINTS),
+        ([POINTS[0], "It means “see both sides of a story”.", spoken(STORY), POINTS[1]], [POINTS[0], POINTS[1]]),
+        ([spoken(STORY), *POINTS], POINTS),
+        ([POINTS[0], 'A 6" disk is small.', *POINTS[1:], *STORY[:2]], POINTS[:1]),
+        ([spoken(STORY)], ['Example: "' + STORY[0]]),
+    ],
+    ids=["in-the-middle", "curly-marks-in-a-sentence", "at-the-start", "inches", "nothing-else"],
+)
+def test_a_long_quotation_is_not_given_in_part(encoder: Encoder, answer: list[str], whole: list[str]) -> None:
+    """This test ensures that nobody takes half of somebody's story for advice, and that a story alone is an answer."""
+    text = " ".join(answer)
+    entry = Entry("e", "Tell me about a conflict with your manager.", (0, len(text)), 1, 1)
+    said = answered(encoder, "tell me about a conflict with your manager", text, entry)
+    assert set(whole) <= set(said)
+    assert " ".join(said).count('"') % 2 == 0 or len(answer) == 1 or '6"' in text
+
+
+def test_a_short_quotation_is_given_whole(encoder: Encoder) -> None:
+    """This test ensures that a story of three sentences has its end where it has its start."""
+    story = spoken(["My manager and I had a conflict over the launch.", *STORY[:2]])
+    text = " ".join([*POINTS, story, "Add a number.", "Name the outcome."])
+    entry = Entry("e", "Tell me about a conflict with your manager.", (0, len(text)), 1, 1)
+    said = " ".join(answered(encoder, "conflict with your manager over a launch", text, entry))
+    assert story in said
