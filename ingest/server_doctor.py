@@ -14,6 +14,7 @@ from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
 from retrieval.server_index import Records
 from retrieval.server_store import LACKS_PASSAGES, ServerStore
+from retrieval.topics import TopicTree
 
 _FIX = "run: prep doctor --fix"
 
@@ -26,10 +27,11 @@ def examine_server(store: ServerStore, *, fix: bool) -> list[Finding]:
 def _checks(store: ServerStore, *, fix: bool) -> Iterator[Finding]:
     folder = store.current()
     yield Finding("live version", True, f"{folder.name} at {store.place}")
-    yield _passages(store, fix=fix)
-    folder = store.current()
-    yield _mirror(store, folder, fix=fix)
-    yield encoder_finding(Manifest.read(folder))
+    mirror = _mirror(store, folder, fix=fix)
+    yield mirror
+    if mirror.ok or mirror.fixed:
+        yield _passages(store, fix=fix)
+        yield encoder_finding(Manifest.read(store.current()))
 
 
 def _passages(store: ServerStore, *, fix: bool) -> Finding:
@@ -52,6 +54,8 @@ def _passages(store: ServerStore, *, fix: bool) -> Finding:
 def _mirror(store: ServerStore, folder: Path, *, fix: bool) -> Finding:
     """Check what this machine keeps of the version; mend by taking it from the server again."""
     try:
+        Manifest.read(folder)
+        TopicTree.read(folder)
         lexical = LexicalIndex.load(folder / "lexical")
         wanted = sorted(record.split("-")[0] for record in Records.read(folder).all())
         sound = sorted(lexical.id(row) for row in range(len(lexical))) == wanted and not damaged_files(folder)

@@ -91,7 +91,10 @@ class Mirrors:
         for path in mirrors[:-2]:
             if path.name not in keep:
                 shutil.rmtree(path, ignore_errors=True)
-        held = [Records.read(path) for path in self._made()]
+        held = []
+        for path in self._made():
+            with suppress(IndexCorruptError):  # told by whoever reads it; what it holds comes from the server again
+                held.append(Records.read(path))
         self._cache.keep_only({r for one in held for r in one.all()}, {name for one in held for name in one.names})
 
     @property

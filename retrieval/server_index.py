@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.errors import GoneError, StorageError
+from retrieval.errors import GoneError, IndexCorruptError, StorageError
 from retrieval.index import HNSW, Where, filter_parts, from_json, nearest_in_parts, pages, to_json, to_metadata
 from retrieval.server import Connection, Table
 from retrieval.server_files import present_ids
@@ -62,12 +62,17 @@ class Records:
 
     @classmethod
     def read(cls, folder: Path) -> Records:
-        return cls.from_bytes((folder / FILE_NAME).read_bytes())
+        """Read those of a mirror. Raises IndexCorruptError where they are missing or malformed."""
+        path = folder / FILE_NAME
+        try:
+            return cls.from_bytes(path.read_bytes())
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise IndexCorruptError(f"{path} cannot be read ({error}); run: prep doctor --fix") from error
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Records:
         raw = json.loads(content)
-        return cls(raw["group"], raw["records"])
+        return cls(str(raw["group"]), {path: list(records) for path, records in dict(raw["records"]).items()})
 
     def tables(self, connection: Connection, *, make: bool = False) -> tuple[Table, Table]:
         """Return the collections of passages and of questions."""

@@ -250,25 +250,34 @@ def test_a_library_deleted_under_a_reader_is_missing(
     assert ingest_notes().passages == 4
 
 
+def use(store: ServerStore) -> None:
+    with Library(store) as library:
+        library.search(QUESTION)
+        library.topics()
+
+
+@pytest.mark.parametrize("file", ["lexical/ids.npy", "records.json", "manifest.json", "topics.json"])
 def test_a_damaged_mirror_is_seen_and_taken_anew(
-    server_store: ServerStore, ingest_notes: Callable[..., Report]
+    server_store: ServerStore, ingest_notes: Callable[..., Report], file: str
 ) -> None:
-    """This test ensures that doctor mends what this machine keeps from what the server has."""
+    """This test ensures that doctor mends what this machine keeps from what the server has, as a question says."""
     ingest_notes()
-    (server_store.current() / "lexical" / "ids.npy").write_bytes(b"no numbers")
+    (server_store.current() / file).write_bytes(b"no numbers")
+    with pytest.raises(IndexCorruptError, match="prep doctor --fix"):
+        use(server_store)
     assert [f.check for f in examine(server_store) if not f.ok] == ["mirror"]
     assert [f.check for f in examine(server_store, fix=True) if f.fixed] == ["mirror"]
     check_generation(server_store)
 
 
-@pytest.mark.parametrize("file", ["ids.npy", "words/vocab.index.json"])
+@pytest.mark.parametrize("file", ["lexical/ids.npy", "lexical/words/vocab.index.json", "records.json"])
 def test_a_damaged_mirror_does_not_keep_a_newer_one_from_being_made(
     server_store: ServerStore, ingest_notes: Callable[..., Report], notes: Path, tmp_path: Path, file: str
 ) -> None:
     """This test ensures that a reader whose older mirror is damaged builds the words anew."""
     ingest_notes()
     other = beside(server_store, tmp_path / "other")
-    (other.current() / "lexical" / file).write_bytes(b"[")
+    (other.current() / file).write_bytes(b"[")
     (notes / "new.md").write_text("# Boosting\n\nGradient boosting fits trees to residuals.\n", encoding="utf-8")
     ingest_notes()
     check_same_state(state_of(other), state_of(server_store))
