@@ -28,7 +28,7 @@ _GROUPS = rf"{_NUMBERS}(?:[ \t]*{_NUMBERS})*"
 _MARKS = re.compile(rf"(?:(?<![ \t])[ \t]++)?(?<![\w\])]){_GROUPS}")
 # Some models set no blank: where a sentence cites nothing else, what is stuck to its last word is no index.
 _MARKS_AT_END = re.compile(rf"(?<=[^\W\d_]{{2}}){_GROUPS}(?=[.!?…\"'”’)*\s]*\Z)")
-_MARKS_AFTER = re.compile(rf"((?<![.!?…])[.!?…]++[\"'”’)]*+)[ \t]*({_GROUPS})[ \t]*")
+_MARKS_AFTER = re.compile(rf"((?<![.!?…])[.!?…]++[\"'”’)*_]*+)[ \t]*({_GROUPS})[ \t]*")
 _FEW = 3  # content words below which nothing is claimed that could be found
 _SHARE_LEFT = 0.5  # of the sentences that may not be unsupported, for the answer to stand
 

@@ -160,6 +160,15 @@ def test_numbers_are_read_wherever_models_put_them(library: Library, text: str) 
     assert (sentence.text, sentence.citations, sentence.mark) == (TRUE.replace(" [1]", ""), (1,), "supported")
 
 
+@pytest.mark.parametrize("mark", ["**", "_", '"'])
+def test_a_number_behind_emphasis_is_that_of_the_sentence_before(library: Library, mark: str) -> None:
+    """This test ensures that `**Sentence.** [1] Next` does not give the number to what comes next."""
+    text = f"{mark}{TRUE.replace(' [1].', '.')}{mark} [1] L2 regularization shrinks all of the weights a little."
+    first, second = written(library, text).sentences
+    assert (first.mark, first.citations) == ("supported", (1,))
+    assert "cites no passage" in second.why
+
+
 @pytest.mark.parametrize(
     "text",
     [
