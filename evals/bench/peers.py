@@ -1,4 +1,4 @@
-"""The starters of LangChain and LlamaIndex over Chroma with the same encoder, as their documentation begins.
+"""The starters of LangChain, LlamaIndex (both over Chroma) and txtai, with the same encoder, as their documents begin.
 
     python -m evals.bench.peers PEER index FOLDER STORE
     python -m evals.bench.peers PEER ask STORE QUESTION
@@ -88,9 +88,29 @@ class LlamaIndex:
         return "\n".join(node.get_content() for node in found)
 
 
+class Txtai:
+    """Paragraphs, with their texts, in its own store of SQLite and Faiss."""
+
+    def __init__(self, store: Path) -> None:
+        from txtai import Embeddings
+
+        self.folder = store
+        self.embeddings = Embeddings(path=str(find_model(BASE_MODEL).folder), content=True)
+        if store.exists():
+            self.embeddings.load(str(store))
+
+    def index(self, folder: Path) -> int:
+        self.embeddings.index([part for text in _texts(folder).values() for part in text.split("\n\n") if part.strip()])
+        self.embeddings.save(str(self.folder))
+        return int(self.embeddings.count())
+
+    def ask(self, question: str) -> str:
+        return "\n".join(found["text"] for found in self.embeddings.search(question, 5))
+
+
 def main() -> None:
     """Do one act with one peer."""
-    peers: dict[str, Any] = {"langchain": LangChain, "llamaindex": LlamaIndex}
+    peers: dict[str, Any] = {"langchain": LangChain, "llamaindex": LlamaIndex, "txtai": Txtai}
     peer, act, *rest = sys.argv[1:]
     if act == "index":
         print(peers[peer](Path(rest[1])).index(Path(rest[0])))

@@ -1,4 +1,4 @@
-"""How long people wait, beside the starters of LangChain and LlamaIndex: writes evals/bench/RESULTS.md.
+"""How long people wait, beside the starters of LangChain, LlamaIndex and txtai: writes evals/bench/RESULTS.md.
 
     python -m evals.bench.speed [--peers PYTHON] [--sizes N,N,...] [--times N] [--only PART,...]
 
@@ -26,6 +26,7 @@ from retrieval.library import Library, quiet
 from retrieval.models import BASE_MODEL, DEFAULT_MODEL, find_model
 from retrieval.store import Home
 
+PEERS = ("langchain", "llamaindex", "txtai")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 QUESTION = "When do I prefer L1 over L2?"
 
@@ -41,14 +42,15 @@ def ingest(setting: Setting) -> Iterator[str]:
         ("prep ingest", str(len(texts)), f"{ours.seconds:.1f}", f"{ours.memory_mb:.0f}", "1"),
         ("SentenceTransformer.encode alone, fp32", str(len(texts)), f"{bare:.1f}", "", f"{bare / ours.seconds:.2f}"),
     ]
-    for name in ("langchain", "llamaindex") if setting.peers else ():
+    for name in PEERS if setting.peers else ():
         theirs = run(setting.peer(name, "index", str(setting.guides), str(setting.folder / name)))
         count = theirs.output.split()[-1]
         ratio = f"{theirs.seconds / ours.seconds:.2f}"
         rows.append((name, count, f"{theirs.seconds:.1f}", f"{theirs.memory_mb:.0f}", ratio))
     note = (
         f"The guides of the bundled corpus, {megabytes:.2f} MB of Markdown; each once, in a process of its own. "
-        "Ours are passages, questions and phrasings; llamaindex cuts at 1,024 tokens, of which the encoder reads 256."
+        "Ours are passages, questions and phrasings; llamaindex cuts at 1,024 tokens, of which "
+        "the encoder reads 256, txtai at paragraphs."
     )
     yield from table("Ingest", ("what", "texts embedded", "seconds", "peak MB", "times ours"), rows, note)
 
@@ -73,7 +75,7 @@ def cold(setting: Setting) -> Iterator[str]:
     """Ask one question in a fresh process, in turn with each peer. Needs the indexes of `ingest`."""
     ask = setting.prep("ask", QUESTION, home="ours")
     rows = []
-    for name in ("langchain", "llamaindex") if setting.peers else ():
+    for name in PEERS if setting.peers else ():
         ours, theirs, ratio = pairs(ask, setting.peer(name, "ask", str(setting.folder / name), QUESTION), setting.times)
         rows.append(_cold_row(name, theirs, f"{ratio:.2f}", f"{_memory(ours) / _memory(theirs):.2f}"))
     mine = [run(ask) for _ in range(setting.times)]
