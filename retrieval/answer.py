@@ -59,28 +59,19 @@ class _Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """The sentences of one hit in reading order, with their vectors `(n, dimensions)` and scores."""
+    """The sentences of one hit in reading order, with their vectors `(n, dimensions)` and scores.
+
+    `spoken` are the sentences of each quotation that goes on over more than one.
+    """
 
     hit: Hit
     sentences: Sequence[_Candidate]
     vectors: Vectors
     scores: Sequence[float]
+    spoken: Sequence[range]
 
     def best_first(self) -> list[int]:
         return sorted(range(len(self.scores)), key=lambda i: (-self.scores[i], i))
-
-    def spoken(self) -> list[range]:
-        """Return the sentences of each quotation that goes on over more than one."""
-        runs: list[range] = []
-        opened: int | None = None
-        for i, sentence in enumerate(self.sentences):
-            more = len(_SPEECH_OPENS.findall(sentence.text)) - len(_SPEECH_CLOSES.findall(sentence.text))
-            if more > 0:
-                opened = i
-            elif more < 0 and opened is not None:
-                runs.append(range(opened, i + 1))
-                opened = None
-        return runs
 
     def with_companions(self, i: int, chosen: Set[int] = frozenset()) -> set[int]:
         """Return a sentence and those it cannot stand without, the nearest few, but for the `chosen` ones."""
@@ -96,7 +87,7 @@ class _Pool:
     def _companions(self, i: int) -> Iterator[int]:
         said = [sentence.text for sentence in self.sentences]
         more = i + 1 < len(said)
-        for run in self.spoken():
+        for run in self.spoken:
             if i in run and len(run) <= _TOGETHER:
                 yield from run
         if said[i].startswith("|"):
@@ -186,7 +177,20 @@ def _scored(
     vectors = encoder.encode([plain(c.text) for c in candidates])
     held = [len(terms & frozenset(words(c.text))) / max(1, len(terms)) for c in candidates]
     scores = [float(cosine) + _TERM_WEIGHT * share for cosine, share in zip(vectors @ asked, held, strict=True)]
-    return _Pool(hit, candidates, vectors, scores)
+    return _Pool(hit, candidates, vectors, scores, _spoken(candidates))
+
+
+def _spoken(candidates: Sequence[_Candidate]) -> list[range]:
+    runs: list[range] = []
+    opened: int | None = None
+    for i, candidate in enumerate(candidates):
+        more = len(_SPEECH_OPENS.findall(candidate.text)) - len(_SPEECH_CLOSES.findall(candidate.text))
+        if more > 0:
+            opened = i
+        elif more < 0 and opened is not None:
+            runs.append(range(opened, i + 1))
+            opened = None
+    return runs
 
 
 def _of_entry(pool: _Pool) -> set[int]:
@@ -197,7 +201,7 @@ def _of_entry(pool: _Pool) -> set[int]:
     every = range(len(pool.sentences))
     if len(every) <= MAX_SENTENCES:
         return set(every)
-    left_out = {i for run in pool.spoken() if len(run) > _TOGETHER for i in run}
+    left_out = {i for run in pool.spoken if len(run) > _TOGETHER for i in run}
     if len(left_out) == len(every):
         left_out = set()
     chosen = pool.with_companions(min(set(every) - left_out))

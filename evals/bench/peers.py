@@ -108,14 +108,16 @@ class Txtai:
         return "\n".join(found["text"] for found in self.embeddings.search(question, 5))
 
 
+PEERS: dict[str, Any] = {"langchain": LangChain, "llamaindex": LlamaIndex, "txtai": Txtai}
+
+
 def main() -> None:
     """Do one act with one peer."""
-    peers: dict[str, Any] = {"langchain": LangChain, "llamaindex": LlamaIndex, "txtai": Txtai}
     peer, act, *rest = sys.argv[1:]
     if act == "index":
-        print(peers[peer](Path(rest[1])).index(Path(rest[0])))
+        print(PEERS[peer](Path(rest[1])).index(Path(rest[0])))
     elif act == "ask":
-        print(peers[peer](Path(rest[0])).ask(rest[1]))
+        print(PEERS[peer](Path(rest[0])).ask(rest[1]))
     else:
         made = LangChain(Path(rest[0]))
         made.load(Path(rest[1]))

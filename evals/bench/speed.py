@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 
 from evals.bench.growth import grow
+from evals.bench.peers import PEERS
 from evals.bench.processes import Run, Setting, pairs, run
 from evals.bench.tables import processor, table
 from ingest.writer import encoded_texts
@@ -26,7 +27,6 @@ from retrieval.library import Library, quiet
 from retrieval.models import BASE_MODEL, DEFAULT_MODEL, find_model
 from retrieval.store import Home
 
-PEERS = ("langchain", "llamaindex", "txtai")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 QUESTION = "When do I prefer L1 over L2?"
 

@@ -109,6 +109,7 @@ def answers(value: Any) -> bool:
 
 @pytest.mark.parametrize("question", ["🌀", "---", "<br>", '<img src="curve.png">'])
 def test_a_question_of_marks_alone_is_asked_as_it_stands(tmp_path: Path, question: str) -> None:
+    """This test ensures that no question becomes an empty one where it is cleaned of marks."""
     document = read_json_bank(write(tmp_path, json.dumps([{"question": question, "answer": "A spiral."}])))
     assert [entry.question for entry in document.entries] == [question]
     check_blocks_lie_in_text(document)

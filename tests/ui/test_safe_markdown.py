@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -68,6 +68,7 @@ def joined(found: list[Part]) -> str:
     return "".join(part.markdown for part in found)
 
 
+@settings(max_examples=max(400, settings().max_examples))
 @given(TEXTS, st.integers(0, 60), st.integers(0, 60))
 def test_no_text_comes_out_as_html_image_or_link(text: str, start: int, length: int) -> None:
     """This test ensures that whatever a document holds and wherever it is marked, nothing in it acts."""
