@@ -10,9 +10,9 @@ from ingest.doctor import Finding, encoder_finding
 from ingest.pipeline import ingest
 from ingest.writer import damaged_files
 from retrieval.errors import IndexCorruptError, PrepdeskError
-from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
 from retrieval.server_index import Records
+from retrieval.server_lexical import ServerLexical
 from retrieval.server_store import LACKS_PASSAGES, ServerStore
 from retrieval.topics import TopicTree
 
@@ -56,13 +56,14 @@ def _mirror(store: ServerStore, folder: Path, *, fix: bool) -> Finding:
     try:
         Manifest.read(folder)
         TopicTree.read(folder)
-        lexical = LexicalIndex.load(folder / "lexical")
-        wanted = sorted(record.split("-")[0] for record in Records.read(folder).all())
-        sound = sorted(lexical.id(row) for row in range(len(lexical))) == wanted and not damaged_files(folder)
+        lexical = store.lexical(folder)
+        wanted = [record.split("-")[0] for record in Records.read(folder).all()]
+        sound = len(lexical) == len(wanted) and all(i in lexical for i in wanted) and not damaged_files(folder)
     except (IndexCorruptError, OSError, ValueError):
         sound = False
     if sound:
-        return Finding("mirror", True, f"{len(lexical)} rows in {folder}")
+        matched = "matched by the server" if isinstance(lexical, ServerLexical) else "indexed here"
+        return Finding("mirror", True, f"{folder}; the words of {len(lexical)} passages are {matched}")
     if not fix:
         return Finding("mirror", False, f"{folder} is damaged; {_FIX}")
     shutil.rmtree(folder)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import orjson
@@ -20,6 +21,7 @@ from retrieval.arrays import mapped
 from retrieval.postings import Postings
 
 Floats = NDArray[np.float32]
+Length = TypeVar("Length", float, NDArray[np.float64])
 
 # Passages are short and of like length, so that a repeated word says little; tuned on nine sets.
 K1, B = 0.6, 0.9
@@ -43,7 +45,7 @@ class Bm25:
         """
         held, lengths = np.diff(postings.starts), postings.lengths
         weight = idf(held, postings.size)
-        norm = K1 * (1 - B + B * lengths / max(lengths.mean(), 1e-9)) if postings.size else lengths
+        norm = length_norm(lengths, lengths.mean()) if postings.size else lengths
         scores = np.repeat(weight.astype(np.float32), held)
         scores *= postings.counts
         below = norm.astype(np.float32)[postings.rows]
@@ -63,16 +65,12 @@ class Bm25:
         return 0 if number is None else int(self.starts[number + 1] - self.starts[number])
 
     def shares(self, tokens: list[str]) -> Floats:
-        """Return the score of every row as a share in [0, 1]; a token that is asked twice counts twice.
-
-        It is the score over the geometric mean of the best row's and of the most that any row could reach.
-        """
+        """Return the score of every row as a share in [0, 1]; a token that is asked twice counts twice."""
         scores = np.zeros(self.size, dtype=np.float32)
         for number in (self.vocabulary[t] for t in tokens if t in self.vocabulary):
             part = slice(int(self.starts[number]), int(self.starts[number + 1]))
             scores[self.rows[part]] += self.scores[part]
-        best = float(scores.max(initial=0.0))
-        return scores / np.float32(math.sqrt(best * self._bound(tokens))) if best > 0 else scores
+        return share(scores, float(scores.max(initial=0.0)), self._bound(tokens))
 
     def _bound(self, tokens: Iterable[str]) -> float:
         """Return the score of a row that holds every token without end: the sum of their weights."""
@@ -85,6 +83,16 @@ def load_vocabulary(folder: Path) -> dict[str, int]:
     if not isinstance(vocabulary, dict):
         raise ValueError(f"a vocabulary that is a {type(vocabulary).__name__}")
     return vocabulary
+
+
+def share(scores: Floats, best: float, bound: float) -> Floats:
+    """Return scores over the geometric mean of the best row's and of the most that any row could reach."""
+    return scores / np.float32(math.sqrt(best * bound)) if best > 0 else scores
+
+
+def length_norm(length: Length, mean: float) -> Length:
+    """Return what BM25 adds to the count of a token below the line, for passages of so many tokens."""
+    return K1 * (1 - B + B * length / max(mean, 1e-9))
 
 
 def idf(holding: NDArray[np.integer], size: int) -> NDArray[np.float64]:

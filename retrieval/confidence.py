@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from retrieval.lexical import LexicalIndex, words
+from retrieval.lexical import Lexical, words
 from retrieval.logistic import Logistic
 from retrieval.search import Candidates
 from retrieval.types import Hit, embedded_text
@@ -37,7 +37,7 @@ def load() -> Model:
     return Model(Logistic.of(kept, FEATURES), kept["threshold"])
 
 
-def features(query: str, found: Candidates, hits: Sequence[Hit], lexical: LexicalIndex) -> tuple[float, ...]:
+def features(query: str, found: Candidates, hits: Sequence[Hit], lexical: Lexical) -> tuple[float, ...]:
     """Return the features of one question that was asked of both searches, in the order of FEATURES.
 
     Score is the best sum of cosine and lexical score. Coverage is the share of the question's

@@ -12,18 +12,22 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval import fusion
 from retrieval.arrays import mapped
 from retrieval.bm25 import K1, B, Bm25, Floats, load_vocabulary
 from retrieval.errors import IndexCorruptError
+from retrieval.fusion import Weights
+from retrieval.index import Where
 from retrieval.postings import Postings
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
@@ -79,6 +83,35 @@ def _grams_of(term: str) -> tuple[str, ...]:
     return tuple(word[i : i + _GRAM] for word in marked for i in range(max(1, len(word) - _GRAM + 1)))
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """A filter as the index takes it, and the passages that it lets through."""
+
+    where: Where
+    ids: Set[str]
+
+
+class LexicalMatch(Protocol):
+    """How the words of one question match the passages of a library."""
+
+    def best(self, depth: int, allowed: Allowed | None = None) -> set[str]:
+        """Return the ids of the `depth` best that share a token with the question, of those allowed."""
+        ...
+
+    def scores(self, ids: Sequence[str]) -> Floats:
+        """Return the lexical score of passages, in [0, 1], in their order."""
+        ...
+
+
+class Lexical(Protocol):
+    """The words of all passages of a version, wherever they are looked up."""
+
+    def __len__(self) -> int: ...
+    def __contains__(self, id_: object) -> bool: ...
+    def rarity(self, word: str) -> float: ...
+    def match(self, query: str, weights: Weights) -> LexicalMatch: ...
+
+
 class LexicalIndex:
     """Two BM25 indexes over the same rows; row i is `ids[i]`. One that was just built has its postings as well."""
 
@@ -87,6 +120,11 @@ class LexicalIndex:
         self._words, self._grams = fields
         self._postings = postings
         self._rarity: dict[str, float] = {}
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """The row of each id."""
+        return {self.id(row): row for row in range(len(self))}
 
     @classmethod
     def build(cls, ids: Sequence[str], texts: Mapping[str, str], old: Path | None = None) -> LexicalIndex:
@@ -130,22 +168,67 @@ class LexicalIndex:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self.rows
+
+    def match(self, query: str, weights: Weights) -> RowsMatch:
+        """Score every row."""
+        return RowsMatch(self, fusion.lexical(*self.scores(query), weights))
+
     def scores(self, query: str) -> tuple[Floats, Floats]:
         """Return the shares of every row for words and for 4-grams, `(rows,)` each, in [0, 1]."""
         return self._words.shares(words(query)), self._grams.shares(grams(query))
 
     def rarity(self, word: str) -> float:
-        """Return ln(1 + N / n) of a stemmed word that n of the N rows hold, a kind of inverse document frequency.
-
-        A word that no row holds counts as if half a row did.
-        """
+        """Return the rarity of a stemmed word."""
         if (known := self._rarity.get(word)) is not None:
             return known
-        self._rarity[word] = math.log1p(len(self) / (self._words.holding(word) or _UNSEEN))
+        self._rarity[word] = rarity(self._words.holding(word), len(self))
         return self._rarity[word]
 
     def id(self, row: int) -> str:
         return bytes(self.ids[row]).decode("ascii")
+
+
+class RowsMatch:
+    """The lexical score of every row for one question."""
+
+    def __init__(self, index: LexicalIndex, scores: Floats) -> None:
+        self._index = index
+        self._scores = scores
+
+    def best(self, depth: int, allowed: Allowed | None = None) -> set[str]:
+        scores, rows = self._scores, self._index.rows
+        if allowed is not None:
+            mask = np.zeros(len(scores), dtype=np.float32)
+            mask[[rows[i] for i in allowed.ids if i in rows]] = 1.0
+            scores = scores * mask
+        count = min(depth, int(np.count_nonzero(scores)))
+        if count == 0:
+            return set()
+        top = np.argpartition(-scores, count - 1)[:count]
+        return {self._index.id(int(row)) for row in top}
+
+    def scores(self, ids: Sequence[str]) -> Floats:
+        return self._scores[[self._index.rows[i] for i in ids]]
+
+
+def rarity(holding: int, size: int) -> float:
+    """Return ln(1 + N / n) of a stemmed word that `holding` (n) of `size` (N) passages hold.
+
+    It is a kind of inverse document frequency; a word that none holds counts as if half a passage did.
+    """
+    return math.log1p(size / (holding or _UNSEEN))
+
+
+def saved_postings(folder: Path) -> list[Postings]:
+    """Return the postings of a saved index, those of words and those of 4-grams.
+
+    Raises IndexCorruptError where they are damaged.
+    """
+    with _damage_told(folder):
+        size = len(mapped(folder / "ids.npy"))
+        return [_load_postings(folder / name, size) for name in _FIELDS]
 
 
 def saved_ids(folder: Path) -> list[str]:

@@ -15,7 +15,6 @@ from retrieval import answer, confidence, topics
 from retrieval.encoder import Encoder, open_encoder
 from retrieval.errors import EncoderError, FingerprintError, IndexCorruptError, QueryError
 from retrieval.index import Where
-from retrieval.lexical import LexicalIndex
 from retrieval.manifest import Manifest
 from retrieval.models import DEFAULT_MODEL, ModelFiles, find_model, model_fingerprint
 from retrieval.reranker import Reranker
@@ -186,7 +185,7 @@ class _Generation:
             encoder = beside.submit(self._open_encoder)
             dense = self.home.dense(self.folder)
             opened.callback(dense.close)
-            lexical = LexicalIndex.load(self.folder / "lexical")
+            lexical = self.home.lexical(self.folder)
             if (count := dense.count()[0]) < len(lexical):
                 raise IndexCorruptError(
                     f"the vector index in {self.folder} holds {count} of {len(lexical)} passages; "

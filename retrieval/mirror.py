@@ -1,7 +1,8 @@
 """What a machine keeps of a library on a server: a folder for each version it reads, laid out as a generation is.
 
-The files come from the server, those that an older mirror has from there; the lexical index is
-built here from the passages, the rows of passages that the older mirror has taken over.
+The files come from the server, those that an older mirror has from there. Unless the server
+matches words itself, the lexical index is built here from the passages, the rows of passages that
+the older mirror has taken over.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from retrieval.server import Connection
 from retrieval.server_files import TABLE, ServerFiles, digest_of
 from retrieval.server_index import FILE_NAME as RECORDS
 from retrieval.server_index import RecordCache, Records, ServerIndex, record_id
+from retrieval.server_lexical import FILE_NAME as WORDS
 from retrieval.store import storage_errors
 from retrieval.types import Passage, embedded_text, in_order
 
 _STEPS = 10  # of a long load that is told of
 _QUICK = 1.0  # seconds; what takes no longer is not told of
-_NAMES = (manifests.FILE_NAME, topics.FILE_NAME, RECORDS)
+_NAMES = (manifests.FILE_NAME, topics.FILE_NAME, RECORDS, WORDS)
 
 Tell = Callable[[str], None]
 
@@ -124,6 +126,8 @@ class Mirrors:
         for digest, content in self._files.get_all(list(wanted)):
             for name in wanted[digest]:
                 (folder / name).write_bytes(content)
+        if WORDS in listed:
+            return  # the server matches the words, and passages come when they are asked for
         dense = ServerIndex(self._connection, folder, self._cache)
         place, started, said = self._connection.address.place, time.monotonic(), -1
 

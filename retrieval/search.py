@@ -16,7 +16,7 @@ from retrieval.encoder import Encoder
 from retrieval.errors import QueryError
 from retrieval.fusion import Floats, Weights
 from retrieval.index import PassageIndex, Where
-from retrieval.lexical import LexicalIndex, words
+from retrieval.lexical import Allowed, Lexical, words
 from retrieval.reranker import MOST, Reranker, rerank
 from retrieval.text import valid
 from retrieval.types import MODES, Entry, Hit, Mode, Passage, PassageKind, Scores
@@ -97,14 +97,11 @@ class Candidates:
 class Searcher:
     """Searches one generation. Ties break by passage id."""
 
-    def __init__(
-        self, encoder: Encoder, dense: PassageIndex, lexical: LexicalIndex, weights: Weights | None = None
-    ) -> None:
+    def __init__(self, encoder: Encoder, dense: PassageIndex, lexical: Lexical, weights: Weights | None = None) -> None:
         self.encoder = encoder
         self.dense = dense
         self.lexical = lexical
         self.weights = weights or Weights()
-        self._rows = {lexical.id(row): row for row in range(len(lexical))}
 
     def search(
         self,
@@ -138,21 +135,20 @@ class Searcher:
         query = valid(query)
         if mode not in MODES:
             raise QueryError(f"no search mode {mode!r}; choose one of {', '.join(MODES)}")
-        shares = fusion.lexical(*self.lexical.scores(query), self.weights)
-        allowed = self._allowed(where)
+        match = self.lexical.match(query, self.weights)
+        allowed = Allowed(where, set(self.dense.ids(where))) if where else None
         ids: set[str] = set()
         if mode != "dense":
-            ids |= self._best_rows(shares, depth, allowed)
+            ids |= match.best(depth, allowed)
         vector = self.encoder.encode_query(query)
         near = self.dense.query(vector, depth, where)
         asked = self.dense.query_questions(vector, depth)
         if mode != "lexical":
-            ids |= {i for i in (*near, *asked) if i in self._rows and (allowed is None or i in allowed)}
+            ids |= {i for i in (*near, *asked) if i in self.lexical and (allowed is None or i in allowed.ids)}
         order = sorted(ids)
         dense, question = self._cosines(order, vector, near, asked)
-        rows = [self._rows[i] for i in order]
         best = fusion.dense(dense, question, self.weights)
-        lexical = shares[rows]
+        lexical = match.scores(order)
         key = {"dense": best, "lexical": lexical, "hybrid": fusion.fuse(best, lexical, self.weights)}[mode]
         top = np.argsort(-key, kind="stable")  # `order` is sorted by id, so ties fall to the smaller id
         return Candidates(query, mode, vector, [order[i] for i in top], key[top], best[top], lexical[top])
@@ -208,20 +204,6 @@ class Searcher:
                 hits.append(Hit(len(hits) + 1, float(found.fused[n]), scores, passage))
                 kept.add(tokens)
         return hits
-
-    def _allowed(self, where: Where | None) -> set[str] | None:
-        return None if where is None else set(self.dense.ids(where))
-
-    def _best_rows(self, shares: Floats, depth: int, allowed: set[str] | None) -> set[str]:
-        if allowed is not None:
-            mask = np.zeros(len(shares), dtype=np.float32)
-            mask[[self._rows[i] for i in allowed if i in self._rows]] = 1.0
-            shares = shares * mask
-        count = min(depth, int(np.count_nonzero(shares)))
-        if count == 0:
-            return set()
-        top = np.argpartition(-shares, count - 1)[:count]
-        return {self.lexical.id(int(row)) for row in top}
 
     def _cosines(
         self, ids: list[str], vector: NDArray[np.float32], near: dict[str, float], asked: dict[str, float]

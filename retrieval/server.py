@@ -27,7 +27,10 @@ DEFAULT_TENANT = "default_tenant"
 DEFAULT_DATABASE = "default_database"
 TIMEOUT = 20.0  # seconds for one answer; a page of 1,000 passages takes well under one
 _CLOUD = ".trychroma.com"  # takes its key in a header of its own
+_PAGE = 1000  # records in one call
+_PAGE_HOSTED = 300  # the quota of hosted Chroma
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+_UNKNOWN = (404, 405, 501)  # what a server answers to a call it does not offer
 _STRANGE = (KeyError, TypeError, AttributeError, json.JSONDecodeError)  # what an answer of another shape leads to
 
 
@@ -54,6 +57,20 @@ class Address:
             raise QueryError("PREP_CHROMA_TOKEN is no token: it may hold ASCII letters, digits and punctuation only")
 
     @property
+    def is_hosted(self) -> bool:
+        """Whether this is Chroma's own service."""
+        return (urlsplit(self.url).hostname or "").endswith(_CLOUD)
+
+    @property
+    def api(self) -> str:
+        return f"{self.url.rstrip('/')}/api/v2"
+
+    @property
+    def path(self) -> str:
+        """Where the database stands below `api`."""
+        return f"tenants/{quote(self.tenant, '')}/databases/{quote(self.database, '')}"
+
+    @property
     def place(self) -> str:
         """What the library is called in a message."""
         names = (("database", self.database, DEFAULT_DATABASE), ("tenant", self.tenant, DEFAULT_TENANT))
@@ -76,6 +93,7 @@ class Connection:
         self._patience = 0.0
         self._client: Any = None
         self._opened: dict[str, Any] = {}
+        self._sparse: bool | None = None
         self._lock = threading.RLock()
 
     @contextmanager
@@ -91,9 +109,12 @@ class Connection:
         """Return the server's clock in seconds, the one that all its clients share."""
         return self.run(lambda: float(self._connected().heartbeat())) / 1e9
 
-    def table(self, name: str, *, make: Mapping[str, Any] | None = None) -> Table:
-        """Return a collection by name; it is looked up when used, and made where `make` gives its HNSW settings."""
-        return Table(self, name, make)
+    def table(self, name: str, *, make: Mapping[str, Any] | None = None, sparse: str = "") -> Table:
+        """Return a collection by name; it is looked up when used, and made where `make` gives its HNSW settings.
+
+        What is made has an index of the sparse vectors in the metadata `sparse`, on a server that has such indexes.
+        """
+        return Table(self, name, make, sparse)
 
     def names(self) -> list[str]:
         """Return the names of all collections of the database."""
@@ -138,18 +159,44 @@ class Connection:
             time.sleep(pause)
             pause = min(_LONGEST_PAUSE, max(_FIRST_PAUSE, 2 * pause))
 
-    def collection(self, name: str, make: Mapping[str, Any] | None) -> Any:
+    def collection(self, name: str, make: Mapping[str, Any] | None, sparse: str) -> Any:
         """Return chromadb's handle of a collection."""
         with self._lock:
             if name not in self._opened:
                 client = self._connected()
                 if make is None:
                     self._opened[name] = client.get_collection(name, embedding_function=None)
+                elif sparse and self._has_sparse_indexes(client):
+                    self._opened[name] = client.get_or_create_collection(
+                        name, schema=_schema(make["space"], sparse), embedding_function=None
+                    )
                 else:
                     self._opened[name] = client.get_or_create_collection(
                         name, configuration={"hnsw": dict(make)}, embedding_function=None
                     )
             return self._opened[name]
+
+    def _has_sparse_indexes(self, client: Any) -> bool:
+        """Tell whether the server searches sparse vectors: one that does answers a search, of whatever collection.
+
+        The single-node server answers 501, one that knows no search 404 or 405. It is asked before
+        a collection is made: an old server overlooks the schema, and the distance with it.
+        """
+        if self._sparse is None:
+            from chromadb import Search
+
+            collections = client.list_collections(limit=1)
+            if not collections:
+                return False
+            answer = _sessions(client)[0].post(
+                f"{self.address.api}/{self.address.path}/collections/{collections[0].id}/search",
+                json={"searches": [Search().limit(1).to_dict()]},
+            )
+            known = answer.status_code not in _UNKNOWN
+            if known:
+                answer.raise_for_status()
+            self._sparse = known
+        return self._sparse
 
     def _connected(self) -> Any:
         with self._lock:
@@ -160,17 +207,30 @@ class Connection:
 
 @dataclass(frozen=True)
 class Table:
-    """A collection, with the four calls that are made of one; they raise what `Connection.run` does."""
+    """A collection, with the calls that are made of one; they raise what `Connection.run` does."""
 
     connection: Connection
     name: str
     make: Mapping[str, Any] | None = None
+    sparse: str = ""
+
+    @property
+    def page(self) -> int:
+        """How many records one call may give or take."""
+        return _PAGE_HOSTED if self.connection.address.is_hosted else _PAGE
+
+    def has_sparse_index(self, key: str) -> bool:
+        """Tell whether the server searches the sparse vectors in a metadata of this collection."""
+        return self.connection.run(lambda: _has_sparse_index(self._opened(), key))
 
     def get(self, **arguments: Any) -> Any:
         return self._call("get", arguments)
 
     def query(self, **arguments: Any) -> Any:
         return self._call("query", arguments)
+
+    def search(self, searches: list[Any]) -> Any:
+        return self._call("search", {"searches": searches})
 
     def upsert(self, **arguments: Any) -> None:
         self._call("upsert", arguments)
@@ -179,7 +239,24 @@ class Table:
         self._call("delete", {"ids": ids})
 
     def _call(self, verb: str, arguments: dict[str, Any]) -> Any:
-        return self.connection.run(lambda: getattr(self.connection.collection(self.name, self.make), verb)(**arguments))
+        return self.connection.run(lambda: getattr(self._opened(), verb)(**arguments))
+
+    def _opened(self) -> Any:
+        return self.connection.collection(self.name, self.make, self.sparse)
+
+
+def _schema(space: Any, sparse: str) -> Any:
+    """Return what a collection indexes: its vectors by the server's own settings, and the sparse ones in a metadata."""
+    from chromadb import Schema, SparseVectorIndexConfig, VectorIndexConfig
+
+    schema = Schema().create_index(config=VectorIndexConfig(space=space))
+    return schema.create_index(config=SparseVectorIndexConfig(), key=sparse)
+
+
+def _has_sparse_index(collection: Any, key: str) -> bool:
+    types = collection.schema.keys.get(key) if collection.schema else None
+    index = types.sparse_vector.sparse_vector_index if types and types.sparse_vector else None
+    return bool(index and index.enabled)
 
 
 def _client(address: Address, timeout: float) -> Any:
@@ -189,17 +266,15 @@ def _client(address: Address, timeout: float) -> Any:
     settings = chromadb.Settings(anonymized_telemetry=False)
     headers: dict[str, str] = {}
     if address.token is not None:
-        cloud = (urlsplit(address.url).hostname or "").endswith(_CLOUD)
-        header = "X-Chroma-Token" if cloud else "Authorization"
-        headers[header] = address.token if cloud else f"Bearer {address.token}"
+        header = "X-Chroma-Token" if address.is_hosted else "Authorization"
+        headers[header] = address.token if address.is_hosted else f"Bearer {address.token}"
         settings.chroma_client_auth_provider = "chromadb.auth.token_authn.TokenAuthClientProvider"
         settings.chroma_client_auth_credentials = address.token
         settings.chroma_auth_token_transport_header = header
     # chromadb's own first calls wait for ever, and leave sockets open where they fail: try before them.
-    base = f"{address.url.rstrip('/')}/api/v2"
     with httpx.Client(headers=headers, timeout=timeout) as probe:
-        int(probe.get(f"{base}/heartbeat").raise_for_status().json()["nanosecond heartbeat"])
-        found = probe.get(f"{base}/tenants/{quote(address.tenant, '')}/databases/{quote(address.database, '')}")
+        int(probe.get(f"{address.api}/heartbeat").raise_for_status().json()["nanosecond heartbeat"])
+        found = probe.get(f"{address.api}/{address.path}")
         if found.status_code == 404:
             raise GoneError(
                 f"the Chroma server at {address.url} has no database {address.database} for tenant {address.tenant}; "
@@ -228,7 +303,7 @@ def _fault(error: Exception, connection: Connection) -> tuple[ServerError, bool]
     address = connection.address
     server = f"the Chroma server at {address.url}"
     chain = list(_chain(error))
-    status = next((e.response.status_code for e in chain if isinstance(e, httpx.HTTPStatusError)), 0)
+    status = _status(error)
     if any(isinstance(e, httpx.TimeoutException) for e in chain):
         return ServerError(f"{server} gave no answer within {connection.timeout:g} seconds; try again later"), False
     if any(isinstance(e, httpx.TransportError | ConnectionError) for e in chain) or status in (502, 503, 504):
@@ -247,6 +322,13 @@ def _fault(error: Exception, connection: Connection) -> tuple[ServerError, bool]
     if status == 429:
         return ServerError(f"{server} asks for fewer questions at a time; try again later"), False
     return ServerError(f"{server} failed ({_short(error, address)}); its log says more"), False
+
+
+def _status(error: BaseException) -> int:
+    """Return the HTTP status that led to an error, 0 where none did."""
+    import httpx
+
+    return next((e.response.status_code for e in _chain(error) if isinstance(e, httpx.HTTPStatusError)), 0)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

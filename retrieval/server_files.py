@@ -20,7 +20,6 @@ from retrieval.server import Table
 TABLE = "prepdesk-manifest"
 _PIECE = 4000  # characters; hosted Chroma takes no longer metadata
 _BATCH = 200  # pieces a call, below 1 MB
-_PAGE = 1000
 _FILES = 100  # read at once
 
 
@@ -74,8 +73,8 @@ class ServerFiles:
     def keep_only(self, digests: Collection[str]) -> None:
         """Delete every other content."""
         left = [i for i in all_ids(self._table) if "-" in i and i.split("-")[0] not in digests]
-        for at in range(0, len(left), _PAGE):
-            self._table.delete(left[at : at + _PAGE])
+        for at in range(0, len(left), self._table.page):
+            self._table.delete(left[at : at + self._table.page])
 
     def _put(self, pieces: dict[str, tuple[str, int]]) -> None:
         missing = sorted(pieces.keys() - present_ids(self._table, sorted(pieces)))
@@ -89,8 +88,8 @@ class ServerFiles:
 
     def _rows(self, names: Sequence[str]) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for at in range(0, len(names), _PAGE):
-            rows = self._table.get(ids=list(names[at : at + _PAGE]), include=["metadatas"])
+        for at in range(0, len(names), self._table.page):
+            rows = self._table.get(ids=list(names[at : at + self._table.page]), include=["metadatas"])
             found.update(zip(rows["ids"], rows["metadatas"], strict=True))
         return found
 
@@ -102,14 +101,14 @@ def _piece(digest: str, number: int) -> str:
 def present_ids(table: Table, ids: Sequence[str]) -> set[str]:
     """Return those of the ids that are really there."""
     found: set[str] = set()
-    for at in range(0, len(ids), _PAGE):
-        found.update(table.get(ids=list(ids[at : at + _PAGE]), include=[])["ids"])
+    for at in range(0, len(ids), table.page):
+        found.update(table.get(ids=list(ids[at : at + table.page]), include=[])["ids"])
     return found
 
 
 def all_ids(table: Table) -> list[str]:
     """Return the ids of everything in a collection."""
-    return [i for rows in pages(table, _PAGE, include=[]) for i in rows["ids"]]
+    return [i for rows in pages(table, table.page, include=[]) for i in rows["ids"]]
 
 
 def _somewhere(name: str) -> list[float]:

@@ -13,8 +13,9 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +24,14 @@ from retrieval.errors import GoneError, IndexCorruptError, StorageError
 from retrieval.index import HNSW, Where, filter_parts, from_json, nearest_in_parts, pages, to_json, to_metadata
 from retrieval.server import Connection, Table
 from retrieval.server_files import present_ids
+from retrieval.sparse import KEY, passage_vector
 from retrieval.sqlite_cache import SqliteCache
 from retrieval.store import storage_errors
-from retrieval.types import Passage
+from retrieval.types import Passage, embedded_text
 
 FILE_NAME = "records.json"
 PREFIXES = ("prepdesk-passages-", "prepdesk-questions-")
-_BATCH = 500  # records a write, about 3 MB
-_PAGE = 1000
+_BATCH = 300  # records a write, about 2 MB; hosted Chroma takes no more
 _ID = 32  # characters of a passage's id, the head of its record's
 _QUESTION = "q"  # ends the id of a record whose question has a vector of its own
 
@@ -78,7 +79,7 @@ class Records:
         """Return the collections of passages and of questions."""
         settings = HNSW if make else None
         passages, questions = self.names
-        return connection.table(passages, make=settings), connection.table(questions, make=settings)
+        return connection.table(passages, make=settings, sparse=KEY), connection.table(questions, make=settings)
 
 
 def missing_records(connection: Connection, records: Records) -> set[str]:
@@ -130,13 +131,14 @@ class ServerIndex:
     def add(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None:
         """Add passages with unit vectors `(n, dimensions)`; a known id is replaced."""
         named = [record_id(p) for p in passages]
+        with_words = self._passages.has_sparse_index(KEY)
         for at in range(0, len(passages), _BATCH):
             new = self._new(self._passages, named[at : at + _BATCH], at)
             if new:
                 self._passages.upsert(
                     ids=[named[n] for n in new],
                     embeddings=vectors[new],
-                    metadatas=[to_metadata(passages[n]) for n in new],
+                    metadatas=[_metadata(passages[n], with_words=with_words) for n in new],
                 )
         self._cache.put((record, to_json(p)) for record, p in zip(named, passages, strict=True))
         self._cache.put_vectors(self._passages.name, named, vectors)
@@ -158,6 +160,9 @@ class ServerIndex:
         gone = set(paths)
         self._records = {id_: record for id_, record in self._records.items() if self._paths[record] not in gone}
 
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self._records
+
     def query(self, vector: NDArray[np.float32], k: int, where: Where | None = None) -> dict[str, float]:
         """Return the cosine of the `k` passages nearest to a unit vector, by id."""
         return nearest_in_parts(lambda part: self._nearest(self._passages, vector, k, part), k, where)
@@ -165,6 +170,17 @@ class ServerIndex:
     def query_questions(self, vector: NDArray[np.float32], k: int) -> dict[str, float]:
         """Return the cosine of the `k` nearest bare questions, by the id of the entry's first passage."""
         return self._nearest(self._questions, vector, k, None) if self.count()[1] else {}
+
+    def sharing(self, vectors: Sequence[Any], k: int, where: Where | None = None) -> set[str]:
+        """Return the `k` passages nearest to each of some sparse vectors, on a server that searches those."""
+
+        def ask(part: Where | None, count: int) -> list[list[str]]:
+            return list(self._passages.search([_search(vector, count, part) for vector in vectors])["ids"])
+
+        if not vectors or not self._records:
+            return set()
+        parts = (self._own(partial(ask, part), k) for part in filter_parts(where))
+        return {record[:_ID] for lists in parts for records in lists for record in records}
 
     def vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         return self._vectors(self._passages, [self._records[i] for i in ids if i in self._records])
@@ -187,14 +203,18 @@ class ServerIndex:
         """Return the ids of all passages that match, sorted."""
         if where is None:
             return sorted(self._records)
-        parts = (pages(self._passages, _PAGE, where=dict(part or {}), include=[]) for part in filter_parts(where))
+        parts = (
+            pages(self._passages, self._passages.page, where=dict(part or {}), include=[])
+            for part in filter_parts(where)
+        )
         found = {record for rows in parts for page in rows for record in page["ids"]}
         return sorted(r[:_ID] for r in found if self._records.get(r[:_ID]) == r)
 
     def all_passages(self, step: Step | None = None) -> Iterator[Passage]:
         """Yield every passage; `step` is told how many of how many were read."""
         records = list(self._records.values())
-        parts = [records[at : at + _PAGE] for at in range(0, len(records), _PAGE)]
+        page = self._passages.page
+        parts = [records[at : at + page] for at in range(0, len(records), page)]
         done = 0
         # The server works on the next page while this one is taken in.
         with ThreadPoolExecutor(1) as ahead:
@@ -210,8 +230,9 @@ class ServerIndex:
     def _known(self, records: Sequence[str]) -> dict[str, str]:
         """Return what records say, from this machine where they were read before. Raises GoneError."""
         known = self._cache.get(records)
-        for at in range(0, len(missing := [r for r in records if r not in known]), _PAGE):
-            rows = self._passages.get(ids=missing[at : at + _PAGE], include=["metadatas"])
+        page = self._passages.page
+        for at in range(0, len(missing := [r for r in records if r not in known]), page):
+            rows = self._passages.get(ids=missing[at : at + page], include=["metadatas"])
             new = {i: str(row["record"]) for i, row in zip(rows["ids"], rows["metadatas"], strict=True)}
             with contextlib.suppress(StorageError):  # it is answered from what came, kept or not
                 self._cache.put(new.items())
@@ -221,29 +242,41 @@ class ServerIndex:
         return known
 
     def _nearest(self, table: Table, vector: NDArray[np.float32], k: int, where: Where | None) -> dict[str, float]:
-        """Ask for more where records of other versions took the places of this one's."""
         if k < 1 or not self._records:
             return {}
-        asked, most = k, 8 * k
-        while True:
+        distances: dict[str, float] = {}
+
+        def ask(count: int) -> list[list[str]]:
             rows = table.query(
                 query_embeddings=[vector],
-                n_results=asked,
+                n_results=count,
                 where=dict(where) if where else None,
                 include=["distances"],
             )
-            pairs = list(zip(rows["ids"][0], rows["distances"][0], strict=True))
-            found = {r[:_ID]: 1.0 - float(d) for r, d in pairs if self._records.get(r[:_ID]) == r}
-            if len(found) >= k or len(pairs) < asked or asked >= most:
-                return dict(list(found.items())[:k])
+            distances.update(zip(rows["ids"][0], rows["distances"][0], strict=True))
+            return [rows["ids"][0]]
+
+        (records,) = self._own(ask, k)
+        return {record[:_ID]: 1.0 - float(distances[record]) for record in records}
+
+    def _own(self, ask: Callable[[int], list[list[str]]], k: int) -> list[list[str]]:
+        """Return the first `k` records of this version in each list, asking for more where others took their places."""
+        asked, most = k, 8 * k
+        while True:
+            lists = ask(asked)
+            own = [[r for r in records if self._records.get(r[:_ID]) == r] for records in lists]
+            if asked >= most or all(
+                len(mine) >= k or len(records) < asked for mine, records in zip(own, lists, strict=True)
+            ):
+                return [mine[:k] for mine in own]
             asked *= 2
 
     def _vectors(self, table: Table, records: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return vectors by the id of the passage, from this machine where they were read before. Raises GoneError."""
         found = self._cache.get_vectors(table.name, records)
         missing = [record for record in records if record not in found]
-        for at in range(0, len(missing), _PAGE):
-            rows = table.get(ids=missing[at : at + _PAGE], include=["embeddings"])
+        for at in range(0, len(missing), table.page):
+            rows = table.get(ids=missing[at : at + table.page], include=["embeddings"])
             vectors = np.asarray(rows["embeddings"], dtype=np.float32)
             with contextlib.suppress(StorageError):  # it is answered from what came, kept or not
                 self._cache.put_vectors(table.name, rows["ids"], vectors)
@@ -306,6 +339,17 @@ class RecordCache:
         kept = SqliteCache(path, name, ("id", "value"), kind)
         with storage_errors(path), contextlib.closing(kept):
             yield kept
+
+
+def _metadata(passage: Passage, *, with_words: bool) -> dict[str, Any]:
+    words = {KEY: passage_vector(embedded_text(passage))} if with_words else {}
+    return to_metadata(passage) | words
+
+
+def _search(vector: Any, count: int, where: Where | None) -> Any:
+    from chromadb import Knn, Search
+
+    return Search(where=dict(where) if where else None).rank(Knn(query=vector, key=KEY, limit=count)).limit(count)
 
 
 def record_id(passage: Passage) -> str:

@@ -24,12 +24,16 @@ from pathlib import Path
 from retrieval import manifest as manifests
 from retrieval.errors import GoneError, IndexMissingError, PrepdeskError, ServerError, StorageError
 from retrieval.lease import SECONDS, Lease
+from retrieval.lexical import Lexical, LexicalIndex
 from retrieval.manifest import Manifest
 from retrieval.mirror import Mirrors, Tell, Version
 from retrieval.server import TIMEOUT, Address, Connection
 from retrieval.server_files import TABLE, ServerFiles, all_ids, digest_of
 from retrieval.server_index import FILE_NAME as RECORDS
 from retrieval.server_index import PREFIXES, RecordCache, Records, ServerIndex, missing_records
+from retrieval.server_lexical import FILE_NAME as WORDS
+from retrieval.server_lexical import ServerLexical, WordStatistics
+from retrieval.sparse import KEY
 from retrieval.store import link, storage_errors
 from retrieval.topics import FILE_NAME as TOPICS
 
@@ -39,7 +43,6 @@ _SETTINGS = {"space": "l2"}
 _CURRENT = "current"
 _PATIENCE = 60.0  # seconds a writer waits for a server that is gone to come back
 _HASTE = 1.0  # seconds a question waits for a newer version before it is answered from the one at hand
-_DELETE = 1000
 
 
 class ServerStore:
@@ -122,6 +125,12 @@ class ServerStore:
         """Open the passages of a version."""
         return ServerIndex(self.connection, folder, self._cache)
 
+    def lexical(self, folder: Path) -> Lexical:
+        """Open the words of a version: matched by the server where it can, else here."""
+        if (folder / WORDS).exists():
+            return ServerLexical(folder, self.dense(folder))
+        return LexicalIndex.load(folder / "lexical")
+
     def writer(self, folder: Path) -> ServerIndex:
         """Open those of the version that is being written."""
         return ServerIndex(self.connection, folder, self._cache, writing=True)
@@ -159,11 +168,14 @@ class ServerStore:
         The files go first, then `current`; what no version needs any more is then cleared away.
         Raises LockedError where another writer came between.
         """
+        records = Records.read(folder)
+        if records.by_path and records.tables(self.connection)[0].has_sparse_index(KEY):
+            WordStatistics.of_index(folder / "lexical").write(folder)
         files = _files_of(folder)
         listed = json.dumps({name: digest_of(path.read_bytes()) for name, path in files.items()}).encode("ascii")
         self._files.put(path.read_bytes() for path in files.values())
         self._files.put([listed])
-        if gone := missing_records(self.connection, Records.read(folder)):
+        if gone := missing_records(self.connection, records):
             raise ServerError(
                 f"{len(gone)} passages that were written are gone from {self.place}; the last version stays live, "
                 "run it again"
@@ -248,14 +260,14 @@ class ServerStore:
                 continue
             table = self.connection.table(name)
             left = [i for i in all_ids(table) if (group, i) not in kept]
-            for at in range(0, len(left), _DELETE):
-                table.delete(left[at : at + _DELETE])
+            for at in range(0, len(left), table.page):
+                table.delete(left[at : at + table.page])
         self._files.keep_only({v.files for v in versions} | {d for names in listed for d in names.values()})
         self._mirrors.prune({v.name for v in versions[:2]})
 
 
 def _files_of(folder: Path) -> dict[str, Path]:
     """Return what of a generation's folder is shared, by name; the lexical index is each reader's own."""
-    names = [manifests.FILE_NAME, TOPICS, RECORDS]
-    found = {name: folder / name for name in names}
+    names = [manifests.FILE_NAME, TOPICS, RECORDS, WORDS]
+    found = {name: folder / name for name in names if (folder / name).exists()}
     return found | {f"texts/{p.name}": p for p in sorted((folder / "texts").iterdir())}

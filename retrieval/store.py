@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from retrieval import local_index, manifest
 from retrieval.errors import IndexCorruptError, IndexMissingError, LockedError, StorageError
 from retrieval.index import PassageIndex, PassageWriter
+from retrieval.lexical import Lexical, LexicalIndex
 from retrieval.local_index import LocalIndex, LocalWriter
 from retrieval.manifest import Manifest
 
@@ -87,6 +88,10 @@ class Store(Protocol):
 
     def dense(self, folder: Path) -> PassageIndex:
         """Open the passages and vectors of a finished generation."""
+        ...
+
+    def lexical(self, folder: Path) -> Lexical:
+        """Open the words of a finished generation."""
         ...
 
     def writer(self, folder: Path) -> PassageWriter:
@@ -171,6 +176,10 @@ class Home:
     def dense(self, folder: Path) -> LocalIndex:
         """Open the passages and vectors of a finished generation."""
         return LocalIndex(folder)
+
+    def lexical(self, folder: Path) -> Lexical:
+        """Open the words of a generation."""
+        return LexicalIndex.load(folder / "lexical")
 
     def writer(self, folder: Path) -> LocalWriter:
         """Open those of the next generation, to change them."""

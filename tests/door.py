@@ -12,6 +12,9 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TypeVar
+
+Server = TypeVar("Server", bound=ThreadingHTTPServer)
 
 
 class Door(ThreadingHTTPServer):
@@ -70,11 +73,18 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def opened_door(target: str) -> Iterator[Door]:
-    with Door(target) as door:
-        thread = threading.Thread(target=door.serve_forever, kwargs={"poll_interval": 0.05})
+    with serving(Door(target)) as door:
+        yield door
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    """Serve in a thread of this process, and stop at the end."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
-            yield door
+            yield server
         finally:
-            door.shutdown()
+            server.shutdown()
             thread.join()

@@ -73,11 +73,11 @@ def adapt(library: Library, target: Path, *, recipe: Recipe = _RECIPE, report: R
     questions = own_gold(library, MIN_QUESTIONS)
     with hide_questions(library) as hidden:
         searcher = hidden.searcher
-        ids = [searcher.lexical.id(row) for row in range(len(searcher.lexical))]
+        ids = searcher.dense.ids()
         known = searcher.dense.passages(ids)
         passages = [embedded_text(known[id_]) for id_ in ids]
         asked = [_Asked(q.text, _answers(q, hidden, ids)) for q in questions]
-        lexical = {a.text: _lexical(hidden, a.text) for a in asked if _is_held(a.text)}
+        lexical = {a.text: searcher.lexical.match(a.text, Weights()).scores(ids) for a in asked if _is_held(a.text)}
     learn = [a for a in asked if a.rows and not _is_held(a.text)]
     held = [a for a in asked if a.rows and _is_held(a.text)]
     opened = list(_opened_pairs(library.home.path, ids, {a.text for a in held}))
@@ -123,10 +123,6 @@ def _answers(question: Question, library: Library, ids: Sequence[str]) -> frozen
     passages = library.searcher.dense.find({"path": {"$in": sorted({p.path for p in placed})}})
     rows = {id_: row for row, id_ in enumerate(ids)}
     return frozenset(rows[p.id] for p in passages if any(overlaps(p.locator, gold) for gold in placed))
-
-
-def _lexical(library: Library, question: str) -> Floats:
-    return fusion.lexical(*library.searcher.lexical.scores(question), Weights())
 
 
 def _found(

@@ -13,6 +13,7 @@ from evals.own import hide_questions, own_gold
 from ingest.pipeline import ingest
 from retrieval import Library
 from retrieval.errors import GoldError
+from retrieval.fusion import Weights
 from retrieval.store import Home
 from retrieval.types import embedded_text
 from tests.invariants import check_generation
@@ -92,7 +93,7 @@ def test_no_question_is_left_in_what_is_searched(library: Library, hidden: Libra
     assert "dropout" not in searched
     assert "some words about this list" in searched
     assert "bootstrap samples" in searched
-    assert not hidden.searcher.lexical.scores("bagging")[0].any()
+    assert not hidden.searcher.lexical.match("bagging", Weights(words=1.0)).best(1)
 
 
 def test_the_copy_is_scored_and_the_library_left_as_it_was(library: Library, hidden: Library) -> None:
