@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tokenize
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,3 +36,10 @@ def mapped_bytes(path: Path) -> NDArray[np.uint8]:
     if not path.stat().st_size:
         return np.empty(0, np.uint8)
     return np.memmap(path, np.uint8, mode="r").view(np.ndarray)
+
+
+class Sparse(NamedTuple):
+    """A sparse vector: its dimensions in ascending order, and the value of each."""
+
+    indices: list[int]
+    values: list[float]

@@ -38,7 +38,8 @@ _GRAM = 4
 _UNSEEN = 0.5  # rows that a word in none of them is counted in
 _TERMS = 2**17  # distinct terms whose tokens are kept at hand, about 60 MB at most
 _FIELDS = ("words", "grams")
-_COUNTS = "counts-2.npy"  # the number goes up when words() or grams() change, so that no old tokens are taken over
+TOKENS = 2  # goes up when words() or grams() change, so that no old tokens are taken over
+_COUNTS = f"counts-{TOKENS}.npy"
 
 # Function words, and the words people wrap questions in. Measured on the natural and qa dev sets.
 STOP_WORDS = frozenset(

@@ -12,14 +12,15 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
+from retrieval.arrays import Sparse
 from retrieval.errors import GoneError, QueryError, ServerError
-from retrieval.index import load_chromadb
+from retrieval.index import Where, load_chromadb
 
 T = TypeVar("T")
 
@@ -28,7 +29,8 @@ DEFAULT_DATABASE = "default_database"
 TIMEOUT = 20.0  # seconds for one answer; a page of 1,000 passages takes well under one
 _CLOUD = ".trychroma.com"  # takes its key in a header of its own
 _PAGE = 1000  # records in one call
-_PAGE_HOSTED = 300  # the quota of hosted Chroma
+_MOST_FOUND = 10_000  # records that one search may find
+_HOSTED = 300  # of both, the quota of hosted Chroma
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _UNKNOWN = (404, 405, 501)  # what a server answers to a call it does not offer
 _STRANGE = (KeyError, TypeError, AttributeError, json.JSONDecodeError)  # what an answer of another shape leads to
@@ -129,7 +131,7 @@ class Connection:
 
     def close(self) -> None:
         with self._lock:
-            client, self._client = self._client, None
+            client, self._client, self._sparse = self._client, None, None
             self._opened.clear()
         if client is not None:
             for session in _sessions(client):
@@ -166,15 +168,22 @@ class Connection:
                 client = self._connected()
                 if make is None:
                     self._opened[name] = client.get_collection(name, embedding_function=None)
-                elif sparse and self._has_sparse_indexes(client):
-                    self._opened[name] = client.get_or_create_collection(
-                        name, schema=_schema(make["space"], sparse), embedding_function=None
-                    )
+                elif sparse:
+                    self._opened[name] = self._with_sparse_index(client, name, make, sparse)
                 else:
-                    self._opened[name] = client.get_or_create_collection(
-                        name, configuration={"hnsw": dict(make)}, embedding_function=None
-                    )
+                    self._opened[name] = _made(client, name, make)
             return self._opened[name]
+
+    def _with_sparse_index(self, client: Any, name: str, make: Mapping[str, Any], sparse: str) -> Any:
+        """Return a collection as it is, or make it, with an index of sparse vectors where the server has those."""
+        from chromadb.errors import NotFoundError
+
+        with suppress(NotFoundError):
+            return client.get_collection(name, embedding_function=None)
+        if not self._has_sparse_indexes(client):
+            return _made(client, name, make)
+        schema = _schema(make["space"], sparse)
+        return client.get_or_create_collection(name, schema=schema, embedding_function=None)
 
     def _has_sparse_indexes(self, client: Any) -> bool:
         """Tell whether the server searches sparse vectors: one that does answers a search, of whatever collection.
@@ -184,6 +193,7 @@ class Connection:
         """
         if self._sparse is None:
             from chromadb import Search
+            from chromadb.errors import NotFoundError
 
             collections = client.list_collections(limit=1)
             if not collections:
@@ -192,10 +202,12 @@ class Connection:
                 f"{self.address.api}/{self.address.path}/collections/{collections[0].id}/search",
                 json={"searches": [Search().limit(1).to_dict()]},
             )
-            known = answer.status_code not in _UNKNOWN
-            if known:
-                answer.raise_for_status()
-            self._sparse = known
+            if "NotFoundError" in answer.text:
+                raise NotFoundError(f"collection {collections[0].name} is gone")
+            if answer.status_code in _UNKNOWN:
+                self._sparse = False
+            else:
+                self._sparse = "ids" in answer.raise_for_status().json()
         return self._sparse
 
     def _connected(self) -> Any:
@@ -217,7 +229,12 @@ class Table:
     @property
     def page(self) -> int:
         """How many records one call may give or take."""
-        return _PAGE_HOSTED if self.connection.address.is_hosted else _PAGE
+        return _HOSTED if self.connection.address.is_hosted else _PAGE
+
+    @property
+    def most(self) -> int:
+        """How many records one search may find."""
+        return _HOSTED if self.connection.address.is_hosted else _MOST_FOUND
 
     def has_sparse_index(self, key: str) -> bool:
         """Tell whether the server searches the sparse vectors in a metadata of this collection."""
@@ -229,10 +246,17 @@ class Table:
     def query(self, **arguments: Any) -> Any:
         return self._call("query", arguments)
 
-    def search(self, searches: list[Any]) -> Any:
-        return self._call("search", {"searches": searches})
+    def search(self, key: str, vectors: Sequence[Sparse], count: int, where: Where | None) -> list[list[str]]:
+        """Return the `count` records nearest to each of some sparse vectors by those in a metadata, best first."""
+        from chromadb import Knn, Search
 
-    def upsert(self, **arguments: Any) -> None:
+        among = Search(where=dict(where) if where else None).limit(count)
+        searches = [among.rank(Knn(query=_as_chroma(vector), key=key, limit=count)) for vector in vectors]
+        return list(self._call("search", {"searches": searches})["ids"])
+
+    def upsert(self, *, metadatas: Sequence[Mapping[str, Any]] | None = None, **arguments: Any) -> None:
+        if metadatas is not None:
+            arguments["metadatas"] = [{name: _as_chroma(value) for name, value in m.items()} for m in metadatas]
         self._call("upsert", arguments)
 
     def delete(self, ids: list[str]) -> None:
@@ -243,6 +267,17 @@ class Table:
 
     def _opened(self) -> Any:
         return self.connection.collection(self.name, self.make, self.sparse)
+
+
+def _as_chroma(value: Any) -> Any:
+    """Return a sparse vector as chromadb has it, and anything else as it is."""
+    from chromadb import SparseVector
+
+    return SparseVector(value.indices, value.values) if isinstance(value, Sparse) else value
+
+
+def _made(client: Any, name: str, make: Mapping[str, Any]) -> Any:
+    return client.get_or_create_collection(name, configuration={"hnsw": dict(make)}, embedding_function=None)
 
 
 def _schema(space: Any, sparse: str) -> Any:

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.arrays import Sparse
 from retrieval.errors import GoneError, IndexCorruptError, StorageError
 from retrieval.index import HNSW, Where, filter_parts, from_json, nearest_in_parts, pages, to_json, to_metadata
 from retrieval.server import Connection, Table
@@ -31,7 +32,7 @@ from retrieval.types import Passage, embedded_text
 
 FILE_NAME = "records.json"
 PREFIXES = ("prepdesk-passages-", "prepdesk-questions-")
-_BATCH = 300  # records a write, about 2 MB; hosted Chroma takes no more
+_BATCH = 500  # records a write, about 3 MB
 _ID = 32  # characters of a passage's id, the head of its record's
 _QUESTION = "q"  # ends the id of a record whose question has a vector of its own
 
@@ -131,10 +132,11 @@ class ServerIndex:
     def add(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None:
         """Add passages with unit vectors `(n, dimensions)`; a known id is replaced."""
         named = [record_id(p) for p in passages]
-        with_words = self._passages.has_sparse_index(KEY)
-        for at in range(0, len(passages), _BATCH):
-            new = self._new(self._passages, named[at : at + _BATCH], at)
+        batch = min(_BATCH, self._passages.page)
+        for at in range(0, len(passages), batch):
+            new = self._new(self._passages, named[at : at + batch], at)
             if new:
+                with_words = self._passages.has_sparse_index(KEY)
                 self._passages.upsert(
                     ids=[named[n] for n in new],
                     embeddings=vectors[new],
@@ -149,8 +151,9 @@ class ServerIndex:
     def add_questions(self, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Add the vectors of bare questions under the ids of their entries' first passages."""
         named = [self._records[i] for i in ids]
-        for at in range(0, len(ids), _BATCH):
-            new = self._new(self._questions, named[at : at + _BATCH], at)
+        batch = min(_BATCH, self._questions.page)
+        for at in range(0, len(ids), batch):
+            new = self._new(self._questions, named[at : at + batch], at)
             if new:
                 self._questions.upsert(ids=[named[n] for n in new], embeddings=vectors[new])
         self._cache.put_vectors(self._questions.name, named, vectors)
@@ -171,11 +174,11 @@ class ServerIndex:
         """Return the cosine of the `k` nearest bare questions, by the id of the entry's first passage."""
         return self._nearest(self._questions, vector, k, None) if self.count()[1] else {}
 
-    def sharing(self, vectors: Sequence[Any], k: int, where: Where | None = None) -> set[str]:
+    def sharing(self, vectors: Sequence[Sparse], k: int, where: Where | None = None) -> set[str]:
         """Return the `k` passages nearest to each of some sparse vectors, on a server that searches those."""
 
         def ask(part: Where | None, count: int) -> list[list[str]]:
-            return list(self._passages.search([_search(vector, count, part) for vector in vectors])["ids"])
+            return self._passages.search(KEY, vectors, count, part)
 
         if not vectors or not self._records:
             return set()
@@ -260,8 +263,12 @@ class ServerIndex:
         return {record[:_ID]: 1.0 - float(distances[record]) for record in records}
 
     def _own(self, ask: Callable[[int], list[list[str]]], k: int) -> list[list[str]]:
-        """Return the first `k` records of this version in each list, asking for more where others took their places."""
-        asked, most = k, 8 * k
+        """Return the first `k` records of this version in each list, asking for more where others took their places.
+
+        There are fewer where the server gives no more, which hosted Chroma may do without a word.
+        """
+        most = min(8 * k, self._passages.most)
+        asked = min(k, most)
         while True:
             lists = ask(asked)
             own = [[r for r in records if self._records.get(r[:_ID]) == r] for records in lists]
@@ -269,7 +276,7 @@ class ServerIndex:
                 len(mine) >= k or len(records) < asked for mine, records in zip(own, lists, strict=True)
             ):
                 return [mine[:k] for mine in own]
-            asked *= 2
+            asked = min(2 * asked, most)
 
     def _vectors(self, table: Table, records: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return vectors by the id of the passage, from this machine where they were read before. Raises GoneError."""
@@ -344,12 +351,6 @@ class RecordCache:
 def _metadata(passage: Passage, *, with_words: bool) -> dict[str, Any]:
     words = {KEY: passage_vector(embedded_text(passage))} if with_words else {}
     return to_metadata(passage) | words
-
-
-def _search(vector: Any, count: int, where: Where | None) -> Any:
-    from chromadb import Knn, Search
-
-    return Search(where=dict(where) if where else None).rank(Knn(query=vector, key=KEY, limit=count)).limit(count)
 
 
 def record_id(passage: Passage) -> str:

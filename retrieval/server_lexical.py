@@ -68,6 +68,8 @@ class WordStatistics:
         try:
             said = orjson.loads(path.read_bytes())
             of_words, of_grams = (Field(dict(holding), float(mean)) for holding, mean in said["fields"])
+            if not all(type(n) is int for field in (of_words, of_grams) for n in field.holding.values()):
+                raise ValueError("a count that is no number")
             return cls(int(said["size"]), (of_words, of_grams))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IndexCorruptError(f"{path} cannot be read ({error}); run: prep doctor --fix") from error

@@ -5,9 +5,9 @@ So a writer adds, then names the new version in one write, then clears away what
 any more: a kill at any moment leaves the last version whole, and what it left is used or cleared
 away by the next ingest. A version that was replaced stays for `GRACE` seconds for its readers.
 
-A reader keeps a mirror of a version in the layout of a generation (manifest, topics, texts, and
-the lexical index, which it builds from the passages); vectors stay on the server. A newer
-version is mirrored beside the one that serves.
+A reader keeps a mirror of a version in the layout of a generation: manifest, topics, texts, and
+unless the server matches words the lexical index, which it builds from the passages; vectors stay on
+the server. A newer version is mirrored beside the one that serves.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class ServerStore:
         return ServerIndex(self.connection, folder, self._cache)
 
     def lexical(self, folder: Path) -> Lexical:
-        """Open the words of a version: matched by the server where it can, else here."""
+        """Open the words of a version: matched by the server where it was written so, else here."""
         if (folder / WORDS).exists():
             return ServerLexical(folder, self.dense(folder))
         return LexicalIndex.load(folder / "lexical")

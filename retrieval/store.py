@@ -64,8 +64,8 @@ class Store(Protocol):
     """Where a library is kept: a folder (`Home`) or a Chroma server (`server_store.ServerStore`).
 
     `path` is the folder on this machine for what is kept beside the library, `place` what a
-    message calls the library. What is read is a folder of manifest, topics, texts and lexical
-    index, whose passages and vectors `dense` opens.
+    message calls the library. What is read is a folder of manifest, topics and texts, whose
+    passages and vectors `dense` opens, and whose words `lexical`.
     """
 
     @property

@@ -42,6 +42,7 @@ class SparseServer(ThreadingHTTPServer):
         self.vectors: dict[str, dict[str, Json]] = defaultdict(dict)
         self.postings: dict[str, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
         self.searches = 0
+        self.refusal = 0  # a status to answer searches with, if any
 
     @property
     def url(self) -> str:
@@ -57,6 +58,8 @@ class _Handler(BaseHTTPRequestHandler):
         of_one = _OF_ONE.match(self.path)
         if self.command == "POST" and _COLLECTIONS.match(self.path):
             self._answer(*self._make(said))
+        elif of_one and of_one["verb"] == "search" and self.server.refusal:
+            self._answer(self.server.refusal, {"error": "ChromaError", "message": "not now"})
         elif of_one and of_one["verb"] == "search":
             self._answer(200, self._search(of_one["place"], of_one["id"], said))
         elif of_one and of_one["verb"] == "upsert":

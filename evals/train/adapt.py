@@ -25,7 +25,7 @@ from retrieval.fusion import Floats, Weights
 from retrieval.library import Library
 from retrieval.models import DEFAULT_MODEL, find_model
 from retrieval.opened import read_opened
-from retrieval.types import embedded_text
+from retrieval.types import embedded_text, in_order
 
 MIN_QUESTIONS = 100  # a third of fewer could not show a gain of five points
 _HELD = 3
@@ -73,9 +73,9 @@ def adapt(library: Library, target: Path, *, recipe: Recipe = _RECIPE, report: R
     questions = own_gold(library, MIN_QUESTIONS)
     with hide_questions(library) as hidden:
         searcher = hidden.searcher
-        ids = searcher.dense.ids()
-        known = searcher.dense.passages(ids)
-        passages = [embedded_text(known[id_]) for id_ in ids]
+        known = in_order(searcher.dense.all_passages())
+        ids = [p.id for p in known]
+        passages = [embedded_text(p) for p in known]
         asked = [_Asked(q.text, _answers(q, hidden, ids)) for q in questions]
         lexical = {a.text: searcher.lexical.match(a.text, Weights()).scores(ids) for a in asked if _is_held(a.text)}
     learn = [a for a in asked if a.rows and not _is_held(a.text)]

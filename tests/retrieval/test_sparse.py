@@ -14,11 +14,12 @@ from ingest.doctor import examine
 from ingest.pipeline import ingest
 from ingest.transfer import export_library, import_library
 from retrieval import Library
-from retrieval.errors import IndexCorruptError
+from retrieval.arrays import Sparse
+from retrieval.errors import IndexCorruptError, ServerError
 from retrieval.fusion import Weights
 from retrieval.lexical import LexicalIndex, grams, words
 from retrieval.library import Filters
-from retrieval.server import Address
+from retrieval.server import Address, Connection, Table
 from retrieval.server_lexical import FILE_NAME, ServerLexical, WordStatistics
 from retrieval.server_store import ServerStore
 from retrieval.sparse import counted, passage_vector, query_vector
@@ -172,22 +173,58 @@ def test_the_inner_product_is_bm25(read_library: Library, tmp_path: Path) -> Non
         assert max(products, key=products.__getitem__) == index.id(int(shares.argmax()))
 
 
-def inner(a: object, b: object) -> float:
-    first, second = (dict(zip(v.indices, v.values, strict=True)) for v in (a, b))  # type: ignore[attr-defined]
+def inner(a: Sparse, b: Sparse) -> float:
+    first, second = (dict(zip(v.indices, v.values, strict=True)) for v in (a, b))
     return sum(value * second.get(n, 0.0) for n, value in first.items())
 
 
-def test_hosted_chroma_gets_no_more_records_than_it_takes() -> None:
-    """This test ensures that calls to Chroma's own service stay within its quota of 300 records."""
-    assert Address("https://api.trychroma.com").is_hosted
-    assert not Address("https://trychroma.com.example.org").is_hosted
+def test_hosted_chroma_is_asked_for_no_more_records_than_it_gives(
+    sparse_store: ServerStore, server: SparseServer, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This test ensures that pages, writes and searches stay within a quota, here of two records."""
+    assert Connection(Address("https://api.trychroma.com")).table("any").page == 300
+    assert Connection(Address("https://trychroma.com.example.org")).table("any").page == 1000
+    monkeypatch.setattr(Address, "is_hosted", True)
+    monkeypatch.setattr("retrieval.server._HOSTED", 2)
+    asked: list[int] = []
+    search = Table.search
+    monkeypatch.setattr(Table, "search", lambda self, *said: asked.append(said[2]) or search(self, *said))
+    ingest(sparse_store, [notes])
+    with Library(sparse_store) as shared:
+        assert shared.search("dropout")
+    assert set(asked) == {2}
 
 
-def test_weights_of_words_alone_need_no_grams(sparse_store: ServerStore, notes: Path) -> None:
+def test_a_server_that_fails_the_first_search_is_no_old_server(
+    sparse_store: ServerStore, server: SparseServer, notes: Path
+) -> None:
+    """This test ensures that a fault makes no library without sparse vectors, and stops none that is made."""
+    server.refusal = 500
+    with pytest.raises(ServerError, match="failed"):
+        ingest(sparse_store, [notes])
+    server.refusal = 0
+    ingest(sparse_store, [notes])
+    assert (sparse_store.current() / FILE_NAME).exists()
+    server.refusal = 500
+    (notes / "more.md").write_text("# Dropout\n\nDropout was named by its inventors.\n", encoding="utf-8")
+    ingest(sparse_store, [notes])
+    server.refusal = 0
+
+
+def test_a_long_passage_keeps_its_weightiest_tokens() -> None:
+    """This test ensures that no sparse vector is over what hosted Chroma takes as a metadata value."""
+    vector = passage_vector(" ".join(f"word{n} token{n}" for n in range(2000)))
+    assert len(vector.indices) == 500
+    assert vector.indices == sorted(set(vector.indices))
+
+
+def test_weights_of_words_alone_need_no_grams(sparse_store: ServerStore, server: SparseServer, notes: Path) -> None:
     """This test ensures that a field that nothing matches gives no score, and no request of nothing."""
     ingest(sparse_store, [notes])
     lexical = sparse_store.lexical(sparse_store.current())
-    assert lexical.match("qqfrob", Weights()).best(5) == set()
+    before = server.searches
+    assert lexical.match("qqzzqq", Weights()).best(5) == set()
+    assert server.searches == before
     match = lexical.match("acuracy", Weights(words=1.0))
     assert match.best(5) == set()
     assert lexical.match("acuracy", Weights(words=0.0)).best(5)
