@@ -29,8 +29,7 @@ DEFAULT_DATABASE = "default_database"
 TIMEOUT = 20.0  # seconds for one answer; a page of 1,000 passages takes well under one
 _CLOUD = ".trychroma.com"  # takes its key in a header of its own
 _PAGE = 1000  # records in one call
-_MOST_FOUND = 10_000  # records that one search may find
-_HOSTED = 300  # of both, the quota of hosted Chroma
+_HOSTED = 300  # records in one call to hosted Chroma, or found by one search there
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _UNKNOWN = (404, 405, 501)  # what a server answers to a call it does not offer
 _STRANGE = (KeyError, TypeError, AttributeError, json.JSONDecodeError)  # what an answer of another shape leads to
@@ -231,10 +230,9 @@ class Table:
         """How many records one call may give or take."""
         return _HOSTED if self.connection.address.is_hosted else _PAGE
 
-    @property
-    def most(self) -> int:
-        """How many records one search may find."""
-        return _HOSTED if self.connection.address.is_hosted else _MOST_FOUND
+    def at_most(self, count: int) -> int:
+        """Return how many records a search for so many may find."""
+        return min(count, _HOSTED) if self.connection.address.is_hosted else count
 
     def has_sparse_index(self, key: str) -> bool:
         """Tell whether the server searches the sparse vectors in a metadata of this collection."""

@@ -267,7 +267,7 @@ class ServerIndex:
 
         There are fewer where the server gives no more, which hosted Chroma may do without a word.
         """
-        most = min(8 * k, self._passages.most)
+        most = self._passages.at_most(8 * k)
         asked = min(k, most)
         while True:
             lists = ask(asked)
