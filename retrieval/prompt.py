@@ -55,7 +55,7 @@ _HTML = re.compile(
 )
 _IMAGE = re.compile(r"!\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])?")
 _LINK = re.compile(r"\[([^\[\]]+)\]\((?:[^()]|\([^()]*\))*\)")
-_TO_REFERENCE = re.compile(r"\[([^\[\]]+)\]\[[^\[\]]*[^\W\d][^\[\]]*\]")  # [1][2] are passages
+_TO_REFERENCE = re.compile(r"(?<![\w\])])\[([^\[\]]+)\]\[[^\[\]]*[^\W\d][^\[\]]*\]")  # not [1][2], nor dp[i][j]
 _TERMINAL = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\|\Z)|\x1b\[[0-9;?]*[ -/]*[@-~]")
 _REFERENCE = re.compile(r"^[ \t]*\[[^\]]+\]:[ \t]*\S+.*$", re.M)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.M)

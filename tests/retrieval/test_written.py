@@ -367,6 +367,7 @@ def test_links_and_hidden_signs_are_taken_out(text: str, wanted: str) -> None:
         "vector<int> v; Map<String, Integer> m; if (i<n && j>0) return",
         "std::vector<std::string> a; template <typename T = int> b",
         "x <b and c> y, a <br and c> d",
+        "dp[i][j] = dp[i - 1][j] + rows()[i][j], m[a][b][c]",
         "`List<b>` and `<div class='x'>`, also `<!-- this -->`",
         "```html\n<a title='x'>y</a><script>z</script>\n```",
     ],
