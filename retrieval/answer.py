@@ -3,8 +3,8 @@
 One hit carries the answer, so that it reads as one thought: a question entry is answered by
 its reference answer, prose by the sentences around the one that answers best. A hit that
 ranks nearly as high adds its best sentence where that says something else. What a sentence
-cannot stand without (what its first "It" means, the head of its table row or list, the rest of
-a quotation) comes with it.
+cannot stand without (what its first "It" means, the head of its table row or list, the numbers
+that an example sets out from, the rest of a quotation) comes with it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ _LEANS = re.compile(
     r"by contrast|the same)\b",
     re.I,
 )
+# Where a paragraph works with numbers, a result means nothing without what it sets out from. Years are no numbers.
+_NUMBER = re.compile(r"(?<![\w.])(?!(?:19|20)\d\d\b(?!\.\d))\d")
+_SETS_OUT = re.compile(r"\W*(?:take|suppose|assume|consider|imagine|picture|let|say)\b|.*\bexample\b", re.I | re.S)
+_NEW_PARAGRAPH = re.compile(r"\n\s*?\n|\n[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]")
 _SPEECH_OPENS = re.compile(r"(?<![^\s(\[])[\"“](?=\S)")
 _SPEECH_CLOSES = re.compile(r"(?<=\S)[\"”](?=[\s.,;:?!)\]]|$)")
 
@@ -50,11 +54,12 @@ class Sources(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A sentence of a passage, by its span in the source."""
+    """A sentence of a passage, by its span in the source. `opens`: a paragraph or an item of a list begins with it."""
 
     span: tuple[int, int]
     text: str
     passage: Passage
+    opens: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +104,21 @@ class _Pool:
             yield max(0, _first_of_run(said, i, lambda text: text[:1].islower()) - 1)
         elif i and _LEANS.match(said[i]):
             yield i - 1
+        yield from self._example(i)
         if said[i].endswith((":", "?")) and more:
             yield i + 1
+
+    def _example(self, i: int) -> Iterator[int]:
+        """Yield what a sentence of a worked example leans on: all before a result, what follows where it sets out."""
+        first = i
+        while not self.sentences[first].opens:
+            first -= 1
+        said, begin = self.sentences[i].text, self.sentences[first].text
+        if i == first:
+            if _SETS_OUT.match(begin) and i + 1 < len(self.sentences) and not self.sentences[i + 1].opens:
+                yield i + 1
+        elif i - first < _TOGETHER and _NUMBER.search(said) and (_NUMBER.search(begin) or _SETS_OUT.match(begin)):
+            yield from range(first, i)
 
 
 def _first_of_run(texts: Sequence[str], i: int, belongs: Callable[[str], bool]) -> int:
@@ -167,8 +185,16 @@ def _sentences(hit: Hit, sources: Sources) -> list[_Candidate]:
     passage = hit.passage
     start, end = passage.entry.answer if passage.entry else passage.locator.span
     text = sources.source_text(passage.locator.path)[start:end] if passage.entry else passage.text
-    found = [_Candidate((start + a, start + b), text[a:b], passage) for a, b in sentences(text)]
-    return found if passage.entry else [c for c in found if len(c.text.split()) >= _MIN_WORDS]
+    spans = sentences(text)
+    if not passage.entry:
+        spans = [(a, b) for a, b in spans if len(text[a:b].split()) >= _MIN_WORDS]
+    found: list[_Candidate] = []
+    before = 0
+    for a, b in spans:
+        opens = not found or bool(_NEW_PARAGRAPH.search(text, before, a))
+        found.append(_Candidate((start + a, start + b), text[a:b], passage, opens))
+        before = b
+    return found
 
 
 def _scored(

@@ -60,6 +60,46 @@ def test_a_short_table_is_quoted_whole(encoder: Encoder) -> None:
     assert table in said
 
 
+RULES = [
+    "The cache holds a key and a value per layer and head.",
+    "It grows with every token that is read.",
+    "Its size often limits how many requests fit.",
+    "Few heads for keys make it smaller.",
+    "Old tokens may be dropped from it.",
+]
+
+
+@pytest.mark.parametrize(
+    ("example", "asked", "wanted"),
+    [
+        (
+            ["Suppose that this comes to 2 GiB.", "Sharing the heads reduces it to 0.5 GiB."],
+            "to what does sharing the heads reduce the cache",
+            ["Suppose that this comes to 2 GiB.", "Sharing the heads reduces it to 0.5 GiB."],
+        ),
+        (
+            ["A small example shows the size of the cache.", "Read four tokens.", "The cache is then 2 MiB large."],
+            "example of the size of the cache",
+            ["A small example shows the size of the cache.", "Read four tokens.", "The cache is then 2 MiB large."],
+        ),
+        (
+            ["Lunch in the garden was good in 2023.", "Sharing the heads came in 2019."],
+            "when did the sharing of heads in the cache come",
+            ["Sharing the heads came in 2019."],
+        ),
+    ],
+    ids=["result", "set-up", "years"],
+)
+def test_an_example_is_given_from_what_it_sets_out_from(
+    encoder: Encoder, example: list[str], asked: str, wanted: list[str]
+) -> None:
+    """This test ensures that no result of an example stands without its numbers, and that years are no example."""
+    text = "\n\n".join(["\n".join(RULES[:3]), "\n".join(example), "\n".join(RULES[3:])])
+    entry = Entry("e", "How large is the cache?", (0, len(text)), 1, 1)
+    said = answered(encoder, asked, text, entry)
+    assert [s for s in said if s in example] == wanted
+
+
 POINTS = ["Say what they check first.", "The trap is to be the hero.", "Worse is to have delayed it.", "Keep it short."]
 STORY = [f"I then talked with my manager about step {n}." for n in range(7)]
 
