@@ -21,6 +21,7 @@ ROOMS = {
         "retrieval/reranker.py",
         "retrieval/adapter.py",
         "evals/train/contrastive.py",
+        "evals/train/late.py",
     },
     "peft": {"evals/train/contrastive.py"},
     "bm25s": {"retrieval/lexical.py"},

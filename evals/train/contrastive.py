@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evals.train.late import LateInteraction
 from retrieval import adapter
 from retrieval.arrays import Vectors
 from retrieval.models import ModelFiles
@@ -47,6 +48,8 @@ class Recipe:
     warm_up: float = 0.1
     clip: float = 1.0
     patience: int = 2  # epochs without a gain on what is held out
+    late: bool = False  # whether late interaction is a second lesson
+    gate_rate: float = 5e-3  # learning rate of its gate
     seed: int = 7
 
 
@@ -81,16 +84,29 @@ class Trainee:
 
     def forward(self, rows: Sequence[Sequence[int]], *, exact: bool = False) -> Any:
         """Return unit vectors `(n, dimensions)` as a torch tensor, in half precision inside unless `exact`."""
+        return self.read(rows, exact=exact)[0]
+
+    def read(
+        self, rows: Sequence[Sequence[int]], *, exact: bool = False, states: bool = False
+    ) -> tuple[Any, list[Any]]:
+        """Return what `forward` does, and with `states` those of each text's word pieces `(pieces, dimensions)`."""
         import torch
 
         # Texts of like length together: little is spent on padding.
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        parts = [self._pooled([rows[i] for i in part], exact) for part in _parts(order, rows)]
-        back = torch.empty(len(order), dtype=torch.long)
-        back[order] = torch.arange(len(order))
-        return torch.nn.functional.normalize(torch.cat(parts)[back.to(self.device)], dim=-1)
+        means: dict[int, Any] = {}
+        pieces: dict[int, Any] = {}
+        for part in _parts(order, rows):
+            hidden, mask = self._hidden([rows[i] for i in part], exact)
+            pooled = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+            means.update(zip(part, pooled, strict=True))
+            if states:  # all but the marks of beginning and end
+                pieces.update((i, hidden[n, 1 : len(rows[i]) - 1]) for n, i in enumerate(part))
+        vectors = torch.stack([means[i] for i in range(len(rows))])
+        return torch.nn.functional.normalize(vectors, dim=-1), [pieces[i] for i in range(len(pieces))]
 
-    def _pooled(self, rows: Sequence[Sequence[int]], exact: bool) -> Any:
+    def _hidden(self, rows: Sequence[Sequence[int]], exact: bool) -> tuple[Any, Any]:
+        """Return the last states `(n, longest, dimensions)` and the mask `(n, longest)`."""
         import torch
 
         width = max(len(row) for row in rows)
@@ -101,8 +117,7 @@ class Trainee:
             mask[i, : len(row)] = 1
         ids, mask = ids.to(self.device), mask.to(self.device)
         with torch.autocast(self.device, torch.bfloat16, enabled=not exact):
-            hidden = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-        return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+            return self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float(), mask
 
     @property
     def share(self) -> float:
@@ -168,7 +183,11 @@ def train(
     for number, (_, row) in enumerate(pairs):
         asked.setdefault(row, []).append(number)
     parameters = [p for p in trainee.network.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate)
+    late = LateInteraction(trainee.network.config.hidden_size, trainee.device) if recipe.late else None
+    groups: list[Any] = [{"params": parameters}]
+    if late:
+        groups.append({"params": list(late.parameters()), "lr": recipe.gate_rate})
+    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate)
     total = recipe.epochs * sum(1 for _ in _cut(list(asked), corpora, recipe.batch))
     rise = max(1, round(recipe.warm_up * total))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / rise, 1 - s / total))
@@ -179,15 +198,13 @@ def train(
         losses = []
         for rows in _batches(list(asked), corpora, recipe.batch, draw):
             chosen = [(n, q) for n, row in enumerate(rows) for q in _some(asked[row], recipe.questions, draw)]
-            owner = torch.tensor([n for n, _ in chosen], device=trainee.device)
-            questions = trainee.forward([question_ids[q] for _, q in chosen])
-            found = trainee.forward([passage_ids[row] for row in rows])
-            scores = questions @ found.T
+            added: Any = 0.0
             if lexical is not None and draw.random() < 0.5:
-                added = lexical[np.ix_([q for _, q in chosen], rows)].astype(np.float32)
-                scores = scores + torch.from_numpy(added).to(trainee.device)
-            alike = found.detach() @ found.detach().T > recipe.twin
-            loss: Any = _loss(recipe.scale * scores, owner, alike)
+                scores = lexical[np.ix_([q for _, q in chosen], rows)].astype(np.float32)
+                added = torch.from_numpy(scores).to(trainee.device)
+            owner = torch.tensor([n for n, _ in chosen], device=trainee.device)
+            batch = [question_ids[q] for _, q in chosen], [passage_ids[row] for row in rows]
+            loss = _batch_loss(trainee, late, *batch, owner, added)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
@@ -262,6 +279,26 @@ def _parts(order: Sequence[int], rows: Sequence[Sequence[int]]) -> Iterator[list
 
 def _some(questions: Sequence[int], most: int, draw: random.Random) -> Sequence[int]:
     return questions if len(questions) <= most else draw.sample(questions, most)
+
+
+def _batch_loss(
+    trainee: Trainee,
+    late: LateInteraction | None,
+    questions: Sequence[Sequence[int]],
+    passages: Sequence[Sequence[int]],
+    owner: Any,
+    added: Any,
+) -> Any:
+    """Return the loss of a batch of word pieces; `added` is what joins the cosines `(questions, passages)`."""
+    recipe = trainee.recipe
+    asked, asked_pieces = trainee.read(questions, states=late is not None)
+    found, found_pieces = trainee.read(passages, states=late is not None)
+    scores = asked @ found.T + added
+    alike = found.detach() @ found.detach().T > recipe.twin
+    loss = _loss(recipe.scale * scores, owner, alike)
+    if late is None:
+        return loss
+    return (loss + _loss(recipe.scale * (scores + late.scores(asked_pieces, found_pieces)), owner, alike)) / 2
 
 
 def _loss(scores: Any, owner: Any, alike: Any) -> Any:

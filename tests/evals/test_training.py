@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from evals.gold import GOLD, load_gold
 from evals.train.contrastive import Recipe, Trainee, _batches, _parts, train
 from evals.train.encoder import recall
+from evals.train.late import LateInteraction
 from evals.train.pairs import QUERIES, Pairs, beir_pairs, general_pairs, without
 from retrieval import adapter
 from retrieval.models import ModelFiles
@@ -51,22 +52,48 @@ def tiny(tmp_path: Path) -> ModelFiles:
     return ModelFiles("tiny", folder)
 
 
-def test_training_brings_questions_to_their_passages(tiny: ModelFiles, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("late", "wanted"), [(False, 0.9), (True, 0.6)])  # half of the loss is of other scores
+def test_training_brings_questions_to_their_passages(
+    tiny: ModelFiles, tmp_path: Path, late: bool, wanted: float
+) -> None:
     """This test ensures that training learns, and that the saved adapter holds all of what was learned."""
     # Nothing is a twin here: the vectors of a random model are all alike at first.
-    trainee = Trainee(tiny, Recipe(rank=8, learning_rate=5e-3, epochs=80, batch=8, twin=2.0))
+    trainee = Trainee(tiny, Recipe(rank=8, learning_rate=5e-3, epochs=80, batch=8, twin=2.0, late=late))
     pairs = [(question, row) for row, question in enumerate(QUESTIONS)]
     right = [{row} for row in range(len(QUESTIONS))]
     before = recall(trainee.encode(QUESTIONS), trainee.encode(PASSAGES), right)
     losses: list[str] = []
     train(trainee, pairs, PASSAGES, losses.append)
     after = recall(trainee.encode(QUESTIONS), trainee.encode(PASSAGES), right)
-    assert before[0] < 0.5 < 0.9 < after[0]
+    assert before[0] < 0.5 < wanted < after[0]
     assert len(losses) == 80
 
     adapter.save(tmp_path / "a.safetensors", trainee.changes())
     again = Trainee(ModelFiles("tiny", tiny.folder, (tmp_path / "a.safetensors",)), Recipe(rank=8))
     assert (again.encode(QUESTIONS) * trainee.encode(QUESTIONS)).sum(axis=1).min() > 0.999
+
+
+def test_late_interaction_is_the_mean_of_the_best_cosines() -> None:
+    """This test ensures the definition, worked by hand: no padding is matched, the gate begins with equal weights."""
+    import torch
+
+    east, north, west = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0]), torch.tensor([-3.0, 0.0])
+    passages = [torch.stack([east, north]), torch.stack([west]), torch.stack([north, west, west])]
+    questions = [torch.stack([east, north]), torch.stack([east])]
+    scores = LateInteraction(2, "cpu").scores(questions, passages).detach().numpy()
+    assert np.allclose(scores, [[1.0, -0.5, 0.5], [1.0, -1.0, 0.0]], atol=1e-6)
+
+
+def test_the_states_of_a_text_are_those_of_its_word_pieces(tiny: ModelFiles) -> None:
+    """This test ensures that states come in the order of the texts, without the marks of beginning and end."""
+    trainee = Trainee(tiny, Recipe(rank=8))
+    trainee.network.eval()
+    rows = trainee.ids(["alpha beta", "one", "gamma delta"], 16)
+    vectors, states = trainee.read(rows, exact=True, states=True)
+    assert [tuple(s.shape) for s in states] == [(2, 32), (1, 32), (2, 32)]
+    alone = trainee.read(rows[2:], exact=True, states=True)
+    assert np.allclose(vectors[2].detach(), alone[0][0].detach(), atol=1e-5)
+    assert np.allclose(states[2].detach(), alone[1][0].detach(), atol=1e-5)
 
 
 def test_training_stops_where_held_out_questions_gain_no_more(tiny: ModelFiles) -> None:
