@@ -15,6 +15,7 @@ from retrieval.errors import GoldError, StorageError
 
 TOLERANCE = 0.01
 _ALPHA = 0.05
+_DIGITS = 4  # that are kept, and compared: what rounding moves is no win
 _REFUSALS: dict[type[OSError], str] = {
     IsADirectoryError: "it is a folder",
     FileNotFoundError: "its folder is not there",
@@ -54,7 +55,7 @@ def writing(path: Path) -> Iterator[None]:
 
 def save(evaluation: Evaluation, path: Path) -> None:
     """Write the per-query measures of a run. Raises StorageError where that cannot be."""
-    rows = {q.id: {m: round(v, 4) for m, v in q.measures.items()} for q in evaluation.queries}
+    rows = {q.id: {m: round(v, _DIGITS) for m, v in q.measures.items()} for q in evaluation.queries}
     data = {"dataset": evaluation.dataset, "mode": evaluation.mode, "queries": rows}
     with writing(path):
         path.write_text(json.dumps(data, indent=0, sort_keys=True) + "\n", encoding="utf-8")
@@ -82,7 +83,11 @@ def gate(
         raise GoldError("the baseline shares no query with this run; make a new one with: prep eval --save FILE")
     measures = [m for m in shared[0].measures if m in baseline[shared[0].id]]
     made = [
-        compare(m, ("the baseline", [baseline[q.id][m] for q in shared]), ("this run", [q.measures[m] for q in shared]))
+        compare(
+            m,
+            ("the baseline", [baseline[q.id][m] for q in shared]),
+            ("this run", [round(q.measures[m], _DIGITS) for q in shared]),
+        )
         for m in measures
     ]
     corrected = holm([c.p for c in made])

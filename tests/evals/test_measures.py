@@ -104,6 +104,14 @@ def test_the_gate_fails_on_a_real_fall_only(tmp_path: Path) -> None:
     assert [v.failed for v in baseline.gate(run([1.0] * 45 + [0.0] * 15), kept)] == [True]
 
 
+def test_a_run_ties_with_itself_as_it_was_kept(tmp_path: Path) -> None:
+    """This test ensures that the digits a baseline does not keep are no wins and no losses."""
+    same = run([1 / 3, 2 / 3, 0.63093])
+    baseline.save(same, tmp_path / "b.json")
+    (verdict,) = baseline.gate(same, baseline.load(tmp_path / "b.json"))
+    assert (verdict.comparison.wins, verdict.comparison.losses, verdict.comparison.ties) == (0, 0, 3)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"queries": {"a": 3}}'])
 def test_a_file_that_is_no_baseline_says_so(tmp_path: Path, content: str) -> None:
     """This test ensures that a wrong file is named, with how to make the right one."""
