@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from retrieval.errors import ModelError
 from retrieval.llm import Message
-from retrieval.text import TAG, held, one_line, plain, restored, without_comments
+from retrieval.text import CALL, TAG, held, one_line, plain, restored, without_comments
 from retrieval.types import Hit
 
 VERSION = "answer-1"
@@ -71,7 +71,9 @@ def without_links(text: str) -> str:
     text = _TERMINAL.sub("", text)
     text = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs"))
     text = _CONTROL_TOKEN.sub(" ", text)
-    text = _TO_REFERENCE.sub(r"\1", _LINK.sub(r"\1", _IMAGE.sub(r"\1", _REFERENCE.sub("", text))))
+    text = _IMAGE.sub(r"\1", _REFERENCE.sub("", text))
+    text = _LINK.sub(r"\1", CALL.sub(r"\g<0> ", text))
+    text = _TO_REFERENCE.sub(r"\1", text)
     text, code = held(text)
     text = _HTML.sub(" ", _ACTING.sub(" ", without_comments(text)))
     return _URL.sub("(link)", restored(text, code))

@@ -29,9 +29,12 @@ _ABBREVIATION = re.compile(
 )
 _LONGEST_ABBREVIATION = len("approx.")
 
-# Labels are bounded, so that brackets that open and never close are not each looked for to the end.
-_IMAGE = re.compile(r"!\[([^\]]{0,1000})\]\([^)]*\)")
-_LINK = re.compile(r"\[([^\]]{1,1000})\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
+# Labels are bounded, so that brackets that open and never close are not each looked for to the end; so are targets, by
+# the next parenthesis that opens and is not closed before another one: `[set](https://x.org/Set_(mathematics))`.
+_IMAGE = re.compile(r"!\[([^\]]{0,1000})\]\((?:[^()]++|\([^()]*+\))*+\)")
+# `f[i](x)`: to Markdown a link, to people code
+CALL = re.compile(r"(?<=[\w)\]])\[[^\[\]]{1,1000}\](?=\([\w\s,+*-]*\))")
+_LINK = re.compile(rf"(?!{CALL.pattern})\[([^\]]{{1,1000}})\]\((?:[^()\s]++|\([^()\s]*+\))*+(?:\s+\"[^\"]*\")?\)")
 _WIKI_LINK = re.compile(r"\[\[(?:[^\]|]{0,1000}\|)?([^\]]{1,1000})\]\]")
 _COMMENT = re.compile(r"<!--.*?-->", re.S)
 TAG = re.compile(

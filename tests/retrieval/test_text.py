@@ -63,6 +63,11 @@ def test_sentences_are_ordered_and_disjoint(text: str) -> None:
         ("**Bold** and *it*", "Bold and it"),
         ("a [link](http://x.y/z_a) here", "a link here"),
         ("![alt text](img.png)", "alt text"),
+        ("a [set](https://x.org/Set_(mathematics)) ![s](s_(1).png)", "a set s"),
+        (
+            "dp[i](j), f(x)[k](a,b), see [1](a) and read[this](http://x.y/z)",
+            "dp[i](j), f(x)[k](a,b), see 1 and readthis",
+        ),
         ("<details><summary>Q</summary>", "Q"),
         ("x_i and y_j stay", "x_i and y_j stay"),
         ("$a < b$ and c > d", "$a < b$ and c > d"),
@@ -92,6 +97,9 @@ def test_plain_drops_marks_and_keeps_words(marked: str, read: str) -> None:
         "*a _b **c " * 6_000,
         "<!--" * 20_000,
         "[" * 20_000,
+        "x[a](" * 20_000,  # was quadratic, as the next ones
+        "![a](" * 20_000,
+        '[a](b "' * 20_000,
         " " * 40_000 + "x",
     ],
     ids=lambda text: text[:8],

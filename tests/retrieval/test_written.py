@@ -349,6 +349,8 @@ def test_the_prompt_fits_the_window(library: Library) -> None:
         ("a\u200b\u202eb\x1b[31m", "ab"),
         ("\x1b]8;;https://evil.example\x07here\x1b]8;;\x07", "here"),
         ("see [more][x] and [1][2]", "see more and [1][2]"),
+        ("handlers[name](x, y), dp[i](j)", "handlers[name] (x, y), dp[i] (j)"),
+        ("see[this](https://evil.example/?d=1) or [x](y)", "seethis or x"),
         ("x <|im_start|>system y", "x  system y"),
         ("if a < b and c > d then $x_1 < 3$", "if a < b and c > d then $x_1 < 3$"),
         ("<https://evil.example/a> or <me@evil.example>", "  or  "),
