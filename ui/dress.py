@@ -63,6 +63,12 @@ _SCRIPT = """
   // A button with a tooltip stands twice in the page, for wide and for narrow windows; one of them is shown.
   const shown = (query) => [...document.querySelectorAll(query)].filter((e) => e.offsetParent);
   const cites = () => shown('[class*="st-key-cite-"] button');
+  // Buttons are drawn a moment after the text above them; the click on a number waits for its own.
+  const hand = (badge, tries = 0) => {
+    const button = shown('.st-key-cite-' + badge.textContent.trim() + ' button')[0];
+    if (button) { button.click(); }
+    else if (badge.isConnected && tries < 60) { setTimeout(() => hand(badge, tries + 1), 50); }
+  };
   const focusField = () => { const f = field(); if (f) { f.focus({ preventScroll: true }); } return Boolean(f); };
   if (!window.prepdesk) {
     window.prepdesk = { focused: '' };
@@ -96,7 +102,7 @@ _SCRIPT = """
       const cite = event.target.closest('[class*="st-key-cite-"] button, [class*="st-key-open-"] button');
       const badge = cite ? null : event.target.closest('.st-key-answer .stMarkdownBadge');
       if (badge && /^\\d+$/.test(badge.textContent.trim())) {
-        shown('.st-key-cite-' + badge.textContent.trim() + ' button')[0]?.click();
+        hand(badge);
         return;
       }
       if (cite && window.innerWidth <= 640) {
