@@ -1,7 +1,7 @@
 """The worker process that reads untrusted files: `python -m ingest.read_worker`, driven by ingest/workers.py.
 
 Requests and replies are pickles behind their length, on stdin and stdout. First comes the
-model whose word pieces count, answered by READY, then one Task after the other; each is answered by a Reading,
+tokenizer whose word pieces count, answered by READY, then one Task after the other; each is answered by a Reading,
 or by the sentence that says why there is none. The process ends itself when a file takes
 too long, from a thread of C that needs no interpreter lock, so that no reader can hold it
 up and none is left behind when the parent dies; memory is bounded where the platform can.
@@ -22,7 +22,7 @@ OUT_OF_MEMORY = 86
 """Exit code of a worker that met its limit."""
 
 READY = "ready"
-"""The first reply, before any task: the model is loaded."""
+"""The first reply, before any task: the tokenizer is loaded."""
 
 _LENGTH = struct.Struct(">Q")
 _SECONDS, _SECONDS_PER_MB = 60.0, 10.0
@@ -76,10 +76,10 @@ def main() -> None:
 def _serve(requests: IO[bytes], replies: IO[bytes], silence: int) -> None:
     from ingest.decode import message
     from ingest.reading import Reading, read_passages
-    from retrieval.encoder import WordPieces
     from retrieval.errors import ReadError
+    from retrieval.word_pieces import WordPieces
 
-    pieces = WordPieces(receive(requests))
+    pieces = WordPieces(*receive(requests))
     send(replies, READY)
     while True:
         task, seconds = receive(requests)

@@ -10,9 +10,9 @@ from ingest.decode import storable
 from ingest.documents import Columns, Document
 from ingest.language import language_of
 from ingest.readers import BANK_READERS, READERS
-from retrieval.encoder import WordPieces
 from retrieval.errors import ReadError
 from retrieval.types import Passage
+from retrieval.word_pieces import WordPieces
 
 MAX_FILE_BYTES = 512 * 2**20
 

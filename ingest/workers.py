@@ -126,7 +126,7 @@ class _Worker:
                 self._process, self._ready = self._start(), False
         if not self._ready:
             try:
-                read_worker.send(self._requests, self._model)
+                read_worker.send(self._requests, (self._model.tokenizer, self._model.max_tokens))
                 self._ready = read_worker.receive(self._replies) == read_worker.READY
             except (EOFError, OSError) as error:
                 code = self._process.wait()

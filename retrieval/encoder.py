@@ -1,4 +1,4 @@
-"""Texts to unit vectors. Owns sentence-transformers and the tokenizer.
+"""Texts to unit vectors. Owns sentence-transformers.
 
 A model is exported once, from verified weights, to ONNX (pooling and normalisation
 inside); from then on onnxruntime and tokenizers serve it alone, which starts in 0.3 s
@@ -22,6 +22,7 @@ from retrieval.errors import EncoderError
 from retrieval.half import HalfPrecision, half_device
 from retrieval.models import ModelFiles, find_model, model_fingerprint
 from retrieval.onnx_export import export, open_session, sealed
+from retrieval.word_pieces import WordPieces
 
 Progress = Callable[[int], None]
 
@@ -33,24 +34,6 @@ _BATCH = 8  # fastest of 4, 8, 16 and 64 on 2 cores once texts are sorted by len
 _PROBES = ("What is overfitting?", "L1 against L2 regularization", "why does my loss become NaN after a few steps " * 8)
 
 
-class WordPieces:
-    """The tokenizer of a model without its weights: enough to read and chunk for it."""
-
-    def __init__(self, model: ModelFiles) -> None:
-        from tokenizers import Tokenizer
-
-        self.max_tokens = model.max_tokens
-        self._tokenizer = Tokenizer.from_file(str(model.folder / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        # Set once and for all: threads that encode at the same time share the tokenizer.
-        self._tokenizer.enable_truncation(self.max_tokens)
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Return word pieces per text, special tokens left out; of a long text those that are cut off count too."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [len(e.ids) + sum(len(rest.ids) for rest in e.overflowing) for e in encodings]
-
-
 class Encoder(WordPieces):
     """A model ready to encode: `dimensions` wide, at most `max_tokens` word pieces a text.
 
@@ -59,7 +42,7 @@ class Encoder(WordPieces):
     """
 
     def __init__(self, model: ModelFiles, onnx: Path, loaded: Any = None) -> None:
-        super().__init__(model)
+        super().__init__(model.tokenizer, model.max_tokens)
         self.name = model.name
         self.fingerprint = model_fingerprint(model)
         self._model = model

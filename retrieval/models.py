@@ -55,6 +55,10 @@ class ModelFiles:
             digest.update(adapter.verified_sha256(path).encode())
         return digest.hexdigest()
 
+    @property
+    def tokenizer(self) -> Path:
+        return self.folder / "tokenizer.json"
+
     @cached_property
     def max_tokens(self) -> int:
         """Most word pieces the model reads, its two special tokens included."""

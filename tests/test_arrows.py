@@ -13,6 +13,7 @@ FLOORS = ("retrieval", "ingest", "evals", "ui")
 ROOMS = {
     "chromadb": {"retrieval/index.py", "retrieval/server.py"},  # in this process; on another machine
     "sentence_transformers": {"retrieval/encoder.py", "retrieval/reranker.py"},
+    "tokenizers": {"retrieval/word_pieces.py"},
     "onnxruntime": {"retrieval/onnx_export.py"},
     "torch": {
         "retrieval/encoder.py",

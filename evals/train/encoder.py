@@ -30,9 +30,9 @@ from evals.train.pairs import (
 from ingest.bundled import bundled_corpus
 from retrieval import adapter
 from retrieval.arrays import Vectors
-from retrieval.encoder import WordPieces
 from retrieval.library import quiet
 from retrieval.models import BASE_MODEL, ModelFiles, find_model
+from retrieval.word_pieces import WordPieces
 
 SHARES = (0.0, 0.5, 0.75, 1.0)
 MAY_FORGET = 0.005  # recall@5, on the mean of the sets that are not trained on
@@ -81,7 +81,7 @@ def main() -> None:
 
 def gather(model: ModelFiles, data: Path | None) -> Pairs:
     """Return all pairs there are, none of them a gold question."""
-    passages = corpus_passages(bundled_corpus(), WordPieces(model))
+    passages = corpus_passages(bundled_corpus(), WordPieces(model.tokenizer, model.max_tokens))
     pairs, lost = own_pairs(passages, _HELD_PERCENT)
     if lost:
         print(f"{lost} questions no longer have their passage in the corpus and are left out")

@@ -17,12 +17,12 @@ from ingest.discover import find_files
 from ingest.readers import READERS
 from ingest.reading import Task, read_passages
 from retrieval import fusion
-from retrieval.encoder import WordPieces
 from retrieval.errors import GoldError
 from retrieval.fusion import Weights
 from retrieval.lexical import LexicalIndex
 from retrieval.text import plain
 from retrieval.types import Passage, embedded_text
+from retrieval.word_pieces import WordPieces
 
 QUERIES = Path(__file__).with_name("queries.jsonl")
 _SHARES = 100

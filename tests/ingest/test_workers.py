@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -39,6 +41,13 @@ def good(tmp_path: Path) -> Path:
     file = tmp_path / "good.md"
     file.write_text("# Boosting\n\nBoosting adds weak learners one by one, each to the errors of the last.\n")
     return file
+
+
+def test_the_process_that_reads_starts_without_the_encoder() -> None:
+    """This test ensures that an ingest of one file does not wait for libraries that compute."""
+    code = "import ingest.reading, sys; print({'numpy', 'onnxruntime', 'retrieval.library'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_a_file_that_takes_too_long_is_stopped(tmp_path: Path, good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
