@@ -49,7 +49,7 @@ def sample(library: Library, answerable: Sequence[str], unanswerable: Sequence[s
     for text in (*answerable, *unanswerable):
         found = library.searcher.candidates(text)
         hits = library.searcher.hits(found, ANSWER_HITS)
-        rows.append(confidence.features(text, found, hits, library.searcher.lexical))
+        rows.append(confidence.features(found, hits, library.searcher.lexical))
     yes, no = len(answerable), len(unanswerable)
     weights = np.concatenate([np.full(yes, 0.5 / yes), np.full(no, 0.5 / no)])
     return Sample(np.array(rows), np.concatenate([np.ones(yes), np.zeros(no)]), weights)

@@ -37,7 +37,7 @@ def load() -> Model:
     return Model(Logistic.of(kept, FEATURES), kept["threshold"])
 
 
-def features(query: str, found: Candidates, hits: Sequence[Hit], lexical: Lexical) -> tuple[float, ...]:
+def features(found: Candidates, hits: Sequence[Hit], lexical: Lexical) -> tuple[float, ...]:
     """Return the features of one question that was asked of both searches, in the order of FEATURES.
 
     Score is the best sum of cosine and lexical score. Coverage is the share of the question's
@@ -48,7 +48,7 @@ def features(query: str, found: Candidates, hits: Sequence[Hit], lexical: Lexica
     """
     if not hits or not found.ids:
         return (0.0,) * len(FEATURES)
-    asked = sorted(set(words(query)))
+    asked = sorted(set(words(found.query)))
     weight = {w: lexical.rarity(w) for w in asked}
     mass = sum(weight.values()) or 1.0
     together = frozenset().union(*(words(_ways_to_ask(hit.passage)) for hit in hits[:_TOP]))

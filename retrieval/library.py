@@ -105,9 +105,7 @@ class Library:
         found = searcher.candidates(question, where=where)
         hits = searcher.ranked(found, ANSWER_HITS, self.reranker)
         model = confidence.load()
-        probability = (
-            model.chance.probability(confidence.features(question, found, hits, searcher.lexical)) if hits else 0.0
-        )
+        probability = model.chance.probability(confidence.features(found, hits, searcher.lexical)) if hits else 0.0
         if probability >= model.threshold:
             sentences, citations = answer.compose(question, found.vector, hits, searcher.encoder, generation)
             if sentences:

@@ -11,7 +11,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval import fusion
+from retrieval import abbreviations, fusion
 from retrieval.encoder import Encoder
 from retrieval.errors import QueryError
 from retrieval.fusion import Floats, Weights
@@ -83,7 +83,10 @@ def any_of(parts: Sequence[Where]) -> Where:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Every candidate with its scores, best first, and the query with its vector; arrays are aligned with `ids`."""
+    """Every candidate with its scores, best first, and what was searched for; arrays are aligned with `ids`.
+
+    `query` holds the words, those of abbreviations that were written out among them, `vector` the sense.
+    """
 
     query: str
     mode: Mode
@@ -132,15 +135,16 @@ class Searcher:
         """Return the union of both candidate lists with every score of every candidate."""
         if not query.strip():
             raise QueryError("the question is empty; type a few words")
-        query = valid(query)
         if mode not in MODES:
             raise QueryError(f"no search mode {mode!r}; choose one of {', '.join(MODES)}")
-        match = self.lexical.match(query, self.weights)
+        typed = valid(query)
+        query = abbreviations.glossed(typed)
+        matches = [self.lexical.match(way, self.weights) for way in dict.fromkeys((typed, query))]
         allowed = Allowed(where, set(self.dense.ids(where))) if where else None
         ids: set[str] = set()
         if mode != "dense":
-            ids |= match.best(depth, allowed)
-        vector = self.encoder.encode_query(query)
+            ids.update(*(match.best(depth, allowed) for match in matches))
+        vector = self._vector(typed, abbreviations.written_out(typed))
         near = self.dense.query(vector, depth, where)
         asked = self.dense.query_questions(vector, depth)
         if mode != "lexical":
@@ -148,10 +152,18 @@ class Searcher:
         order = sorted(ids)
         dense, question = self._cosines(order, vector, near, asked)
         best = fusion.dense(dense, question, self.weights)
-        lexical = match.scores(order)
+        lexical = np.maximum.reduce([match.scores(order) for match in matches])
         key = {"dense": best, "lexical": lexical, "hybrid": fusion.fuse(best, lexical, self.weights)}[mode]
         top = np.argsort(-key, kind="stable")  # `order` is sorted by id, so ties fall to the smaller id
         return Candidates(query, mode, vector, [order[i] for i in top], key[top], best[top], lexical[top])
+
+    def _vector(self, typed: str, written_out: str) -> Floats:
+        """Return the unit vector halfway between the two ways to put a question, mostly one."""
+        vector = self.encoder.encode_query(typed)
+        if written_out == typed:
+            return vector
+        both = vector + self.encoder.encode_query(written_out)
+        return both / np.linalg.norm(both)
 
     def hits(self, found: Candidates, k: int) -> list[Hit]:
         """Return the best `k` candidates as hits, those that say the same as a better one folded into it.

@@ -35,7 +35,7 @@ def test_who_asks_in_the_words_of_a_phrasing_is_answered(home: Home, tmp_path: P
             replace(h, passage=replace(h.passage, entry=h.passage.entry and replace(h.passage.entry, phrasings=())))
             for h in hits
         ]
-        given = [confidence.features(question, found, some, lexical) for some in (hits, bare)]
+        given = [confidence.features(found, some, lexical) for some in (hits, bare)]
         assert library.ask(question).answered
     (_, coverage, _), (_, without, _) = given
     assert coverage == 1.0
