@@ -93,7 +93,7 @@ def code_breaches(body: str) -> Iterator[str]:
         try:
             if language == "python":
                 with contextlib.redirect_stdout(io.StringIO()):
-                    exec(compile(block, "<guide>", "exec"), namespace)
+                    exec(compile(block, "<guide>", "exec", dont_inherit=True), namespace)
             elif language == "sql":
                 database.executescript(block)
         except Exception as error:  # any failure of the block is the finding
@@ -106,15 +106,15 @@ def bank_breaches(path: Path) -> Iterator[str]:
     if sorted(bank) != ["questions", "title"]:
         yield f"top level has {sorted(bank)}, wants questions, title"
         return
-    wanted = {"id", "question", "answer", "category", "difficulty", "tags", "guide"}
+    wanted = {"id", "question", "answer", "category", "difficulty", "tags", "guide", "phrasings"}
     extra = {"levels", "strong", "weak", "follow_ups"} if path.stem == "senior-canon" else set()
     if path.stem == "behavioural":
         extra = {"story_angle"}
     known, seen = set(topic_paths()), set()
     for entry in bank["questions"]:
         name = entry.get("id", "?")
-        if set(entry) - {"phrasings"} != wanted | extra:
-            yield f"{name}: fields {sorted(set(entry) - {'phrasings'} ^ (wanted | extra))} missing or too many"
+        if set(entry) != wanted | extra:
+            yield f"{name}: fields {sorted(set(entry) ^ (wanted | extra))} missing or too many"
             continue
         if name in seen or not name.startswith(path.stem):
             yield f"{name}: id repeated or without the bank's name"
@@ -128,6 +128,8 @@ def bank_breaches(path: Path) -> Iterator[str]:
             yield f"{name}: guide {entry['guide']} is not in topics.yaml"
         if not 2 <= len(entry["tags"]) <= 6:
             yield f"{name}: wants 2 to 6 tags"
+        if len(entry["phrasings"]) < 3:
+            yield f"{name}: wants at least 3 phrasings"
         if extra == {"levels", "strong", "weak", "follow_ups"}:
             if sorted(entry["levels"]) != ["L4", "L5", "L6"]:
                 yield f"{name}: levels wants L4, L5, L6"
